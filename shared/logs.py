@@ -1,0 +1,44 @@
+"""Structured logs: one JSON object a line on standard output, one canonical line per unit of work.
+
+Never pass a ticket's or a feedback row's text to a logger: ids, counts, states and reasons are enough to find it.
+"""
+
+import logging
+import sys
+from typing import cast
+
+import structlog
+
+
+def configure_logs(service: str, level: str = "INFO") -> None:
+    """Set structlog up for this process; call once, in the composition root."""
+    shared_steps: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.dict_tracebacks,
+    ]
+    structlog.configure(
+        processors=[*shared_steps, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+    # Libraries log through the standard library; only what they call a warning is worth a line here.
+    from_libraries = logging.StreamHandler(sys.stdout)
+    from_libraries.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared_steps],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[from_libraries], force=True)
+
+
+def logger(name: str) -> structlog.typing.FilteringBoundLogger:
+    """The logger of one loop or adapter; ``name`` is bound as ``component``."""
+    return cast(structlog.typing.FilteringBoundLogger, structlog.get_logger(component=name))

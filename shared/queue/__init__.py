@@ -1,0 +1,1 @@
+"""Receiving, handling and settling queue messages without losing one."""
