@@ -1,0 +1,1 @@
+"""The embedded cloud: what stands in for AWS on one machine."""

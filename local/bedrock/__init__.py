@@ -1,0 +1,1 @@
+"""A local Bedrock endpoint that the unmodified AWS SDK talks to over HTTP."""

@@ -1,0 +1,53 @@
+"""Who answers a Converse request: the planner, the tagger, or a sentence that says what this is."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from local.bedrock import planner_variants, prompt, slips, tagger, transcript
+from local.bedrock.planner import Calls
+from local.bedrock.settings import ModelSettings
+
+NAMESPACE = "deskhand-stand-in"
+PLANNER, TAGGER, GREETER = f"{NAMESPACE}/planner", f"{NAMESPACE}/tagger", f"{NAMESPACE}/greeter"
+GREETING = "This is a stand-in for offline use, not a language model. It tags rows, and plans tool calls for tickets."
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``by`` names the stand-in in the reply."""
+
+    by: str
+    content: tuple[dict[str, Any], ...]
+    stop_reason: str = "end_turn"
+
+
+def answer(
+    request: Mapping[str, Any], settings: ModelSettings, random: Random, new_call_id: Callable[[], str]
+) -> Answer:
+    if request.get("toolConfig"):
+        return _planned(request, settings, new_call_id)
+    asked = prompt.read(request)
+    if asked is None:
+        return Answer(GREETER, ({"text": GREETING},))
+    if settings.answer == "constant":
+        return Answer(TAGGER, _text(prompt.written(dict.fromkeys(asked.rows, 1))))
+    tags = tagger.tag(asked.categories, asked.rows)
+    return Answer(TAGGER, _text(prompt.written(slips.slipped(tags, asked, settings.slips, random))))
+
+
+def _planned(request: Mapping[str, Any], settings: ModelSettings, new_call_id: Callable[[], str]) -> Answer:
+    step = planner_variants.plan(transcript.read(request), settings.planner)
+    if not isinstance(step, Calls):
+        return Answer(PLANNER, _text(step.text))
+    uses = (
+        {"toolUse": {"toolUseId": new_call_id(), "name": call.name, "input": dict(call.arguments)}}
+        for call in step.calls
+    )
+    return Answer(PLANNER, (*_text(step.text), *uses), "tool_use")
+
+
+def _text(text: str) -> tuple[dict[str, Any], ...]:
+    # Converse refuses blank text in a request, so a reply with one could not be sent back as history.
+    return ({"text": text},) if text.strip() else ()
