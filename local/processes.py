@@ -6,9 +6,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 LEASH = Path(__file__).with_name("leash.py")
 LOG_TAIL_LINES = 15
@@ -22,7 +22,8 @@ class StartFailed(Exception):
 class Command:
     """What to run: with exactly ``environment``, as ``user`` (only root can choose), ended by ``stop_signal``.
 
-    SIGKILL follows ``grace_seconds`` after the stop signal. ``keep_fds`` are descriptors that it inherits.
+    SIGKILL follows ``grace_seconds`` after the stop signal. ``keep_fds`` are descriptors that it inherits. What it
+    prints is appended to ``log``; where ``output`` is given, that file gets standard output instead, from its start.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Command:
     log: Path
     environment: Mapping[str, str]
     folder: Path | None = None
+    output: Path | None = None
     stop_signal: str = "TERM"
     grace_seconds: float = 10.0
     user: str | None = None
@@ -49,13 +51,6 @@ class LeashedProcess:
     def pid(self) -> int:
         """The leash's process id; SIGTERM to it asks the command to end."""
         return self._leash.pid
-
-    @property
-    def stdout(self) -> IO[bytes]:
-        """What the command prints, if it was started with ``read_stdout``."""
-        if self._leash.stdout is None:
-            raise ValueError(f"{self.name} was not started with read_stdout")
-        return self._leash.stdout
 
     def exit_status(self) -> int | None:
         """The command's exit status, or None while it runs."""
@@ -81,24 +76,21 @@ class LeashedProcess:
             self._leash.kill()
             return self._leash.wait()
         finally:
-            for pipe in (self._leash.stdin, self._leash.stdout):
-                if pipe is not None:
-                    pipe.close()
+            if self._leash.stdin is not None:
+                self._leash.stdin.close()
 
 
-def start_leashed(command: Command, *, read_stdout: bool = False) -> LeashedProcess:
-    """Start ``command``; its output is appended to its log.
-
-    ``read_stdout`` leaves standard output to the caller instead, who must read it.
-    """
+def start_leashed(command: Command) -> LeashedProcess:
+    """Start ``command`` and hold its leash."""
     command.log.parent.mkdir(parents=True, exist_ok=True)
-    with command.log.open("ab") as output:
+    with ExitStack() as files:
+        log = files.enter_context(command.log.open("ab"))
         leash = subprocess.Popen(
             # -I: a PYTHONPATH that is meant for the command must not change what the leash imports.
             [sys.executable, "-I", str(LEASH), *_leash_options(command), "--", *command.arguments],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE if read_stdout else output,
-            stderr=output,
+            stdout=files.enter_context(command.output.open("wb")) if command.output else log,
+            stderr=log,
             env=dict(command.environment),
             cwd=command.folder,
             pass_fds=tuple(command.keep_fds),
