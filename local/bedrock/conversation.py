@@ -1,4 +1,4 @@
-"""The rules of a Converse request that its shape cannot state: turns, tool calls and their answers, the model's limits."""
+"""The rules of a Converse request that its shape cannot state: turns, tool calls and answers, the model's limits."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

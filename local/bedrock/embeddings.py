@@ -35,4 +35,5 @@ def embed(texts: Sequence[str]) -> Vectors:
         return np.zeros((0, DIMENSIONS), dtype=np.float32)
     raw: Vectors = _words().embed([text or " " for text in texts])
     lengths = np.linalg.norm(raw, axis=1, keepdims=True)
-    return np.divide(raw, lengths, out=np.zeros_like(raw), where=lengths > 0)
+    vectors: Vectors = raw / np.where(lengths > 0, lengths, np.float32(1))
+    return vectors

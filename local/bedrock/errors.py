@@ -19,6 +19,9 @@ STATUSES = {
     "ValidationException": 400,
 }
 
+# The service appends a namespace to the code; a client that compares the whole header would fail on AWS.
+NAMESPACE = "http://internal.amazon.com/coral/com.amazon.bedrock/"
+
 
 class Refusal(Exception):
     """Raised anywhere in an operation; the edge turns it into the reply."""
@@ -41,7 +44,7 @@ def as_response(refusal: Refusal, request_id: str) -> web.Response:
     """REST-JSON's error shape: the code travels in a header, the message in the body."""
     return web.Response(
         status=STATUSES[refusal.code],
-        headers={"x-amzn-ErrorType": refusal.code, "x-amzn-RequestId": request_id},
+        headers={"x-amzn-ErrorType": f"{refusal.code}:{NAMESPACE}", "x-amzn-RequestId": request_id},
         body=json.dumps({"message": refusal.message}).encode(),
         content_type="application/json",
     )

@@ -44,7 +44,7 @@ def _parallel_calls(seen: Transcript) -> Step:
     return Calls(tuple(call for call in asked if call.name in seen.offered))
 
 
-def _prose_only(seen: Transcript) -> Step:
+def _prose_only(_: Transcript) -> Step:
     return Final("I would first check whether the employee has access, and then decide who should handle the ticket.")
 
 

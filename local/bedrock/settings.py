@@ -1,7 +1,8 @@
 """How each model behaves: read from the configuration file at start, changed over the control route.
 
-Settings stand under a model id, an inference profile id, or ``*``; what a profile leaves out comes from its model, what a
-model leaves out from ``*``.
+Settings stand under a model id, an inference profile id, a knowledge base id, or ``*``; what a profile leaves out
+comes from its model, what a model leaves out from ``*``. Faults are not inherited: each strikes the calls that its name
+covers.
 """
 
 from collections.abc import Mapping

@@ -23,9 +23,7 @@ class Answer:
     stop_reason: str = "end_turn"
 
 
-def answer(
-    request: Mapping[str, Any], settings: ModelSettings, random: Random, new_call_id: Callable[[], str]
-) -> Answer:
+def answer(request: Mapping[str, Any], settings: ModelSettings, new_call_id: Callable[[], str]) -> Answer:
     if request.get("toolConfig"):
         return _planned(request, settings, new_call_id)
     asked = prompt.read(request)
@@ -34,6 +32,8 @@ def answer(
     if settings.answer == "constant":
         return Answer(TAGGER, _text(prompt.written(dict.fromkeys(asked.rows, 1))))
     tags = tagger.tag(asked.categories, asked.rows)
+    # By the rows, not by the call: the same prompt slips in the same way, whatever else is asked at the time.
+    random = Random(f"{settings.seed} {sorted(asked.rows.items())}")  # noqa: S311  repeatable, not secret
     return Answer(TAGGER, _text(prompt.written(slips.slipped(tags, asked, settings.slips, random))))
 
 

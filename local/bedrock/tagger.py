@@ -1,7 +1,7 @@
 """The stand-in for a model that tags: the nearest category by word vectors and cue words, or 0 where none is near.
 
-It sees the categories and rows of the prompt and nothing else. It is no language model: it does not understand negation,
-irony or context, and its thresholds were set on sentences written for that purpose.
+It sees the categories and rows of the prompt and nothing else. It is no language model: it does not understand
+negation, irony or context, and its thresholds were set on sentences written for that purpose.
 """
 
 import re

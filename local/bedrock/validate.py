@@ -44,8 +44,9 @@ def problems(value: Any, shape: Shape, path: str = "") -> Iterator[str]:
     """Every reason why ``value``, as parsed from JSON, is not of ``shape``."""
     if getattr(shape, "is_document_type", False):
         return
-    kind = shape.type_name
-    if not isinstance(value, JSON_TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
+    kind: str = shape.type_name
+    fits = isinstance(value, JSON_TYPES[kind]) and (kind == "boolean" or not isinstance(value, bool))
+    if not fits:
         yield _failed(path, f"Member must be of type {kind}")
     elif kind == "structure":
         yield from _structure_problems(value, shape, path)

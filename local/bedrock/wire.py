@@ -3,13 +3,15 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import botocore.session
 from botocore.model import OperationModel
 
 from local.bedrock import validate
 from local.bedrock.errors import invalid
+
+Models: TypeAlias = Mapping[str, OperationModel]
 
 
 @dataclass(frozen=True, slots=True)
