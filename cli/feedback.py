@@ -1,0 +1,252 @@
+"""`deskhand feedback`: upload a file, follow its run, read the categories: all of it through the bucket alone."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from botocore.exceptions import ClientError
+
+from cli.cloud import NOT_INSTALLED, Cloud, CloudChoice, CloudOption, JsonOption, NameOption, open_cloud
+from cli.errors import UserError, absent
+from cli.names import DEFAULT_NAME
+from cli.output import print_fields, print_json, print_table, say
+from services.feedback_tagger.domain.run import (
+    RUNS_PREFIX,
+    TAXONOMY_DOCUMENT_KEY,
+    UPLOADS_PREFIX,
+    run_document_key,
+    run_id,
+)
+from services.feedback_tagger.domain.text_file import UnusableFile
+from services.feedback_tagger.domain.upload import surveyed
+
+feedback = typer.Typer(help="Upload feedback and see how it was labelled.", no_args_is_help=True)
+
+POLL_SECONDS = 1.0
+LARGEST_PUT = 5 * 1024**3
+OPEN, FAILED = "open", "failed"
+COUNTS = ("rows", "stored", "duplicates", "rejected")
+
+RunArgument = Annotated[str | None, typer.Argument(help="A run id; left out: the latest runs, or the latest one.")]
+
+
+@feedback.command()
+def upload(
+    file: Annotated[Path, typer.Argument(help="CSV with a header line that names the column feedback.")],
+    watch: Annotated[bool, typer.Option("--watch", help="Follow the run until it is over.")] = False,
+    cloud: CloudOption = CloudChoice.AUTO,
+    name: NameOption = DEFAULT_NAME,
+    as_json: JsonOption = False,
+) -> None:
+    """Put FILE under uploads/ in the bucket, which starts a run. The same file again is the same run."""
+    check_file(file)
+    there = open_cloud(cloud, name)
+    run = put_file(there, file)
+    if watch:
+        say(f"uploaded; run {run}")
+        _watch(there, run, as_json=as_json)
+    elif as_json:
+        print_json({"run_id": run, "bucket": there.names.bucket, "key": f"{UPLOADS_PREFIX}{file.name}"})
+    else:
+        typer.echo(run)
+        say(f"uploaded; follow it with: deskhand feedback status {run} --watch")
+
+
+@feedback.command()
+def status(
+    run: RunArgument = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow the run until it is over.")] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="The latest so many runs.")] = 10,
+    cloud: CloudOption = CloudChoice.AUTO,
+    name: NameOption = DEFAULT_NAME,
+    as_json: JsonOption = False,
+) -> None:
+    """Show runs: state, rows, rejects, labels. Ends with status 1 if a run that was asked for has failed."""
+    there = open_cloud(cloud, name)
+    if watch:
+        _watch(there, run or _latest(there), as_json=as_json)
+    elif run is not None:
+        found = run_document(there, run)
+        if found is None:
+            raise UserError(f"there is nothing about run {run} yet", "add --watch to wait for it, or check the run id")
+        _show(found, as_json=as_json)
+        _end_with(found)
+    else:
+        _show_latest(there, limit, as_json=as_json)
+
+
+@feedback.command()
+def categories(
+    cloud: CloudOption = CloudChoice.AUTO, name: NameOption = DEFAULT_NAME, as_json: JsonOption = False
+) -> None:
+    """Show the categories, and how many rows the runs in the bucket have put under each."""
+    there = open_cloud(cloud, name)
+    taxonomy = _document(there, TAXONOMY_DOCUMENT_KEY)
+    if taxonomy is None:
+        raise UserError("there are no categories yet", "the tagger writes them when it starts: is it running?")
+    labelled: Counter[str] = Counter()
+    for key in _run_keys(there):
+        labelled.update((_document(there, key) or {}).get("by_label", {}))
+    counted = category_counts(taxonomy, labelled)
+    if as_json:
+        print_json([{"category": label, "rows": rows} for label, rows in counted])
+        return
+    total = sum(rows for _, rows in counted)
+    print_table(
+        ("category", "rows", "share"),
+        [(label, rows, f"{rows / total:.1%}" if total else "") for label, rows in counted],
+        right=("rows", "share"),
+    )
+
+
+def category_counts(taxonomy: Mapping[str, Any], labelled: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Every category in the taxonomy's order, then other labels of rows: ``unknown``, a category deleted since."""
+    names = [str(category["name"]) for category in taxonomy["categories"]]
+    others = sorted(set(labelled) - set(names))
+    return [(label, labelled.get(label, 0)) for label in (*names, *others)]
+
+
+def check_file(file: Path) -> None:
+    """Refuse here what the tagger would refuse later, in the same words. Raises UserError."""
+    try:
+        with file.open("rb") as opened:
+            surveyed(opened)
+    except FileNotFoundError:
+        raise UserError(f"there is no file {file}", "check the path") from None
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({error.strerror})", "name a CSV file") from None
+    except UnusableFile as problem:
+        what, _, remedy = str(problem).partition("; ")
+        raise UserError(f"{file} {what}", remedy or "save it as CSV in UTF-8") from None
+    if file.stat().st_size > LARGEST_PUT:
+        raise UserError(f"{file} is larger than 5 GB, the most that S3 takes in one piece", "split the file")
+
+
+def put_file(cloud: Cloud, file: Path) -> str:
+    """Upload in one piece, as its ETag is part of the run's identity; returns the run id."""
+    bucket, key = cloud.names.bucket, f"{UPLOADS_PREFIX}{file.name}"
+    with _bucket_errors(bucket), file.open("rb") as body:
+        answer = cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=body, ContentType="text/csv")
+    return run_id(bucket, key, etag=str(answer["ETag"]), version_id=answer.get("VersionId"))
+
+
+def run_document(cloud: Cloud, run: str) -> dict[str, Any] | None:
+    """What the tagger last wrote about a run; None if it has written nothing."""
+    return _document(cloud, run_document_key(run))
+
+
+def _document(cloud: Cloud, key: str) -> dict[str, Any] | None:
+    s3 = cloud.client("s3")
+    with _bucket_errors(cloud.names.bucket):
+        try:
+            body = s3.get_object(Bucket=cloud.names.bucket, Key=key)["Body"].read()
+        except s3.exceptions.NoSuchKey:
+            return None
+    document: dict[str, Any] = json.loads(body)
+    return document
+
+
+def _run_keys(cloud: Cloud) -> list[str]:
+    """Keys of the run documents, the latest first."""
+    with _bucket_errors(cloud.names.bucket):
+        pages = cloud.client("s3").get_paginator("list_objects_v2")
+        objects = [
+            entry
+            for page in pages.paginate(Bucket=cloud.names.bucket, Prefix=f"{RUNS_PREFIX}run-")
+            for entry in page.get("Contents", [])
+        ]
+    return [str(entry["Key"]) for entry in sorted(objects, key=lambda entry: entry["LastModified"], reverse=True)]
+
+
+@contextmanager
+def _bucket_errors(bucket: str) -> Iterator[None]:
+    """Say which bucket was meant when it does not exist."""
+    try:
+        yield
+    except ClientError as error:
+        if not absent(error):
+            raise
+        raise UserError(f"there is no bucket {bucket}", NOT_INSTALLED) from None
+
+
+def _latest(cloud: Cloud) -> str:
+    keys = _run_keys(cloud)
+    if not keys:
+        raise UserError("there are no runs yet", "upload a file first: deskhand feedback upload FILE")
+    return keys[0].removeprefix(RUNS_PREFIX).removesuffix(".json")
+
+
+def _show_latest(cloud: Cloud, limit: int, *, as_json: bool) -> None:
+    found = [document for key in _run_keys(cloud)[:limit] if (document := _document(cloud, key)) is not None]
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("run", "file", "status", *COUNTS, "seconds"),
+        [
+            (run["run_id"], str(run["key"]).removeprefix(UPLOADS_PREFIX), run["status"], *_counts(run), run["seconds"])
+            for run in found
+        ],
+        right=(*COUNTS, "seconds"),
+    )
+
+
+def _watch(cloud: Cloud, run: str, *, as_json: bool) -> None:
+    for found in changes(lambda: run_document(cloud, run), time.sleep):
+        if found is None:
+            say("waiting for the tagger to begin")
+        else:
+            chunks = found["chunks"]
+            counts = ", ".join(f"{count} {name}" for name, count in zip(COUNTS, _counts(found), strict=True))
+            say(f"{found['status']}: {counts}; chunks {chunks['done']} of {chunks['total'] or '?'}")
+            if found["status"] != OPEN:
+                _show(found, as_json=as_json)
+                _end_with(found)
+                return
+
+
+def changes(
+    read: Callable[[], dict[str, Any] | None], sleep: Callable[[float], None]
+) -> Iterator[dict[str, Any] | None]:
+    """What ``read`` returns, first and whenever it differs from before."""
+    before: dict[str, Any] | None = {}
+    while True:
+        now = read()
+        if now != before:
+            yield now
+            before = now
+        sleep(POLL_SECONDS)
+
+
+def _show(run: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(run)
+        return
+    print_fields(
+        [
+            ("run", run["run_id"]),
+            ("file", str(run["key"]).removeprefix(UPLOADS_PREFIX)),
+            ("status", run["status"]),
+            *([("problem", run["problem"])] if run["problem"] else []),
+            *zip(COUNTS, _counts(run), strict=True),
+            ("read as", f"{run['encoding']}, dates {run['date_order']}"),
+            *[("rejects", f"s3://{run['bucket']}/{key}") for key in run["rejects"]],
+            ("seconds", run["seconds"]),
+        ]
+    )
+    labelled = sorted(run["by_label"].items(), key=lambda entry: -entry[1])
+    print_table(("label", "rows"), labelled, right=("rows",))
+
+
+def _counts(run: Mapping[str, Any]) -> list[int]:
+    return [int(run[name]) for name in COUNTS]
+
+
+def _end_with(run: Mapping[str, Any]) -> None:
+    if run["status"] == FAILED:
+        raise typer.Exit(1)

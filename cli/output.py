@@ -1,0 +1,54 @@
+"""What commands print: output on stdout (a table for people, JSON for programs), everything said about it on stderr."""
+
+import json
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+
+def printable(text: object) -> str:
+    """Texts come from strangers: a control sequence in one could rewrite the reader's terminal."""
+    return "".join("\N{REPLACEMENT CHARACTER}" if _controls(character) else character for character in str(text))
+
+
+def _controls(character: str) -> bool:
+    return character not in "\n\t" and unicodedata.category(character) in {"Cc", "Cs"}
+
+
+def console() -> Console:
+    """No markup: ``[red]`` in a ticket is text. Made anew each time, as tests replace stdout."""
+    return Console(markup=False, emoji=False, highlight=False)
+
+
+def say(line: str) -> None:
+    """One line on stderr, never wrapped: it may hold a path or a command to copy."""
+    typer.echo(printable(line), err=True)
+
+
+def print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", right: Sequence[str] = ()
+) -> None:
+    """``right`` names the columns of figures."""
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(printable(cell) for cell in row))
+    console().print(table)
+
+
+def print_fields(fields: Iterable[tuple[str, object]]) -> None:
+    """Name and value, one a line."""
+    grid = Table.grid(padding=(0, 2))
+    for name, value in fields:
+        grid.add_row(name, printable(value))
+    console().print(grid)
