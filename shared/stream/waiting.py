@@ -1,0 +1,23 @@
+"""Waiting for an event or for time to pass, whichever comes first, and for tasks to be gone."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+
+async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait at most ``seconds`` for ``event``; whether it is set."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel ``tasks`` and wait until they are gone, so that nothing of theirs runs on behind the caller's back."""
+    remaining = [task for task in tasks if not task.done()]
+    for task in remaining:
+        task.cancel()
+    await asyncio.gather(*remaining, return_exceptions=True)
