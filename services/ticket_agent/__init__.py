@@ -1,0 +1,1 @@
+"""Resolves or assigns IT tickets with an agent that can act but cannot overstep."""

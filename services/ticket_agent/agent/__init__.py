@@ -1,0 +1,1 @@
+"""Letting a model work on a ticket: the port, the loop, the budget, the prompt."""

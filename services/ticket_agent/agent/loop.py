@@ -1,0 +1,109 @@
+"""Runs an agent on one ticket until a tool has ended it, or until it is clear that none will.
+
+The loop knows no model and no store: it asks the agent, carries out what it wants in the order it wants it, and counts.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic
+
+from services.ticket_agent.agent.budget import Budget, Spent, exhausted
+from services.ticket_agent.agent.port import Agent, Call, CallResult, Final, SessionT, Step
+from services.ticket_agent.agent.trace import Trace
+from services.ticket_agent.domain.outcome import Outcome
+from services.ticket_agent.tools.port import Answer, Case
+from services.ticket_agent.tools.registry import Toolbox
+from shared.backoff import Backoff, Uniform
+from shared.errors import PermanentError, TransientError
+from shared.logs import logger
+
+log = logger("agent")
+
+MODEL_BACKOFF = Backoff(base=0.5, cap=15.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A tool has ended the ticket; the outcome is stored."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """The agent has not ended the ticket and will not: ``reason`` is for the person who takes over."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentLoop(Generic[SessionT]):
+    """``monotonic`` measures, in seconds; ``run_seconds`` is the most one run may take."""
+
+    agent: Agent[SessionT]
+    toolbox: Toolbox
+    budget: Budget
+    run_seconds: float
+    monotonic: Callable[[], float]
+    uniform: Uniform
+
+    async def run(self, case: Case, trace: Trace, *, spent: Spent) -> Ended | Unfinished:
+        """Work on ``case``; ``spent`` is what earlier runs of the ticket have used.
+
+        Raises TransientError if the model or a store was away until the run's time was over: nothing is decided then
+        and a later run goes on. Raises Superseded if another run has taken the ticket.
+        """
+        deadline = self.monotonic() + self.run_seconds
+        session = self.agent.begin(case.ticket.content, ticket_id=case.ticket.key.ticket_id)
+        results: list[CallResult] = []
+        while True:
+            if (reason := exhausted(self.budget, spent)) is not None:
+                return Unfinished(reason)
+            if self.monotonic() >= deadline:
+                return Unfinished(f"The agent was not done after {self.run_seconds:.0f} seconds.")
+            began = self.monotonic()
+            try:
+                step = await self._ask(session, results, deadline)
+            except PermanentError as error:
+                return Unfinished(f"The model refused to work on the ticket: {error.reason[:300]}")
+            await trace.record_step(step, model_seconds=self.monotonic() - began)
+            if isinstance(step, Final):
+                return Unfinished(_reason(step))
+            spent = spent.after(step.usage, step.calls)
+            results = []
+            for call in step.calls:
+                answer = await self._carry_out(case, call, trace)
+                if answer.outcome is not None:
+                    # Whatever else was asked for in the same breath comes after the ticket's end.
+                    return Ended(answer.outcome)
+                results.append(CallResult(call.call_id, answer.content, answer.failed))
+
+    async def _ask(self, session: SessionT, results: list[CallResult], deadline: float) -> Step:
+        """The next step, asked for again while the model is throttled or away, as long as there is time."""
+        attempt = 0
+        while True:
+            try:
+                async with asyncio.timeout(max(0.0, deadline - self.monotonic())):
+                    return await self.agent.next(session, results)
+            except TimeoutError:
+                raise TransientError("the model did not answer before the run's time was over") from None
+            except TransientError as error:
+                wait = MODEL_BACKOFF.delay(attempt, self.uniform, at_least=error.retry_after)
+                if self.monotonic() + wait >= deadline:
+                    raise
+                log.warning("model_away", attempt=attempt, error=type(error).__name__)
+                attempt += 1
+                await asyncio.sleep(wait)
+
+    async def _carry_out(self, case: Case, call: Call, trace: Trace) -> Answer:
+        began = self.monotonic()
+        trace.count_call()
+        answer = await self.toolbox.carry_out(case, call)
+        await trace.record_call(call, answer, seconds=self.monotonic() - began)
+        return answer
+
+
+def _reason(final: Final) -> str:
+    said = " ".join(final.text.split())[:500]
+    return f'{final.ending.value} It said: "{said}"' if said else f"{final.ending.value} ({final.stop_reason})"

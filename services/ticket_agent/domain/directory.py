@@ -1,0 +1,21 @@
+"""Who there is and what they own: employees and environments, as the tables tell them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Employee:
+    """``sender_id`` is the SQS SenderId this person sends with; None: only through a trusted relay."""
+
+    employee_id: str
+    manager: str | None = None
+    sender_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """``owner`` decides on access that the policy does not grant by itself."""
+
+    environment_id: str
+    name: str = ""
+    owner: str | None = None

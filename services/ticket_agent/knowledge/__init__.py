@@ -1,0 +1,1 @@
+"""Finding the passages of the policy that a ticket needs."""

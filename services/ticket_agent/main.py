@@ -1,0 +1,189 @@
+"""The composition root of the ticket agent: from the environment to running loops, top to bottom."""
+
+import asyncio
+import os
+import random
+import sys
+import time
+import urllib.request
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+
+from shared.queue.dynamodb_failures import DynamoDbFailureCounts
+
+from services.ticket_agent.agent.budget import Budget
+from services.ticket_agent.agent.converse import ConverseAgent
+from services.ticket_agent.agent.loop import AgentLoop
+from services.ticket_agent.app import QueuePair, TicketAgent
+from services.ticket_agent.bridge import Bridge
+from services.ticket_agent.intake import Intake
+from services.ticket_agent.knowledge.bedrock import BedrockKnowledgeBase
+from services.ticket_agent.knowledge.documents import DocumentKnowledgeBase
+from services.ticket_agent.notifier import Notifier
+from services.ticket_agent.policy.guard import BadPolicy, Guard
+from services.ticket_agent.settings import TicketAgentSettings
+from services.ticket_agent.store.directory import DynamoDbDirectory
+from services.ticket_agent.store.effects import DynamoDbEffects
+from services.ticket_agent.store.ledger import DynamoDbLedger
+from services.ticket_agent.store.tables import Tables
+from services.ticket_agent.store.tickets import DynamoDbTickets
+from services.ticket_agent.tools.port import Desk
+from services.ticket_agent.tools.registry import TOOLS, Toolbox
+from services.ticket_agent.worker import Worker
+from shared.aws.clients import Client, aws_session, open_client
+from shared.aws.errors import aws_errors
+from shared.clock import wall_clock
+from shared.errors import DeskhandError, PermanentError
+from shared.health import Health, serve_health
+from shared.lifecycle import DrainTimedOut, LoopCrashed, run_loops, stop_on_signals
+from shared.logs import configure_logs, logger
+from shared.model.bedrock import BedrockModel
+from shared.notifications.sns import SnsNotifications
+from shared.queue.sqs import SqsQueue
+from shared.settings import BadSettings
+from shared.stream.dynamodb import DynamoDbStream
+from shared.stream.dynamodb_leases import DynamoDbLeases
+
+log = logger("main")
+
+MODEL_SECONDS = 120.0
+"""One turn of a model; longer is a connection that died."""
+
+
+def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run the service, or with ``health`` ask a running one; returns the exit status."""
+    if list(arguments) == ["health"]:
+        return 0 if is_healthy(environment.get("HEALTH_PORT", "")) else 1
+    try:
+        settings = TicketAgentSettings.from_environment(environment)
+        configure_logs("ticket_agent", settings.log_level)
+        asyncio.run(serve(settings))
+    except (BadSettings, BadPolicy) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 (there is no log yet)
+        return 2
+    except (LoopCrashed, DrainTimedOut, DeskhandError) as error:
+        log.error("stopped", reason=str(error), error_class=type(error).__name__)
+        return 1
+    return 0
+
+
+async def serve(settings: TicketAgentSettings) -> None:
+    """Run until a signal or a crash. Raises LoopCrashed, DrainTimedOut, BadPolicy, DeskhandError."""
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    health = Health(monotonic=time.monotonic)
+    async with AsyncExitStack() as stack:
+        app = await compose(settings, stack, health)
+        port = await stack.enter_async_context(serve_health(health, port=settings.health_port))
+        log.info("started", owner=app.owner, health_port=port, policy=app.worker.desk.guard.version)
+        await run_loops(app.loops(), stop=stop, drain_seconds=settings.drain_seconds)
+    log.info("stopped", reason="asked to")
+
+
+async def compose(settings: TicketAgentSettings, stack: AsyncExitStack, health: Health) -> TicketAgent:
+    """Open every client on ``stack`` and wire the service to them."""
+    guard = Guard.from_package()
+    session = aws_session()
+    # Four consumers with a long poll each, their handlers, and room for deletes and heartbeats beside them.
+    sqs = await stack.enter_async_context(open_client(session, "sqs", connections=64))
+    dynamodb = await stack.enter_async_context(
+        open_client(session, "dynamodb", connections=32 + 2 * settings.ticket_workers)
+    )
+    streams = await stack.enter_async_context(
+        open_client(session, "dynamodbstreams", endpoint_url=settings.dynamodb_streams_endpoint_url)
+    )
+    sns = await stack.enter_async_context(open_client(session, "sns"))
+    bedrock = await stack.enter_async_context(
+        open_client(
+            session,
+            "bedrock-runtime",
+            connections=settings.ticket_workers,
+            read_timeout=MODEL_SECONDS,
+            attempts=1,  # The agent's loop tries again by itself, and knows how much time is left.
+        )
+    )
+
+    tables = Tables(
+        user=settings.user_table,
+        environment=settings.environment_table,
+        user_access=settings.user_access_table,
+        ticket=settings.ticket_table,
+        ledger=settings.ledger_table,
+    )
+    directory = DynamoDbDirectory(dynamodb, tables)
+    tickets = DynamoDbTickets(dynamodb, tables)
+    ledger = DynamoDbLedger(dynamodb, settings.ledger_table)
+    effects = DynamoDbEffects(dynamodb, tables)
+    knowledge: BedrockKnowledgeBase | DocumentKnowledgeBase = DocumentKnowledgeBase.from_package()
+    if settings.knowledge_base_id is not None:
+        agent_runtime = await stack.enter_async_context(open_client(session, "bedrock-agent-runtime"))
+        knowledge = BedrockKnowledgeBase(
+            agent_runtime, settings.knowledge_base_id, search_type=settings.knowledge_base_search_type
+        )
+    desk = Desk(
+        directory=directory, access=directory, effects=effects, knowledge=knowledge, guard=guard, now=wall_clock
+    )
+    loop = AgentLoop(
+        agent=ConverseAgent(
+            BedrockModel(bedrock), model_id=settings.ticket_model_id, tools=[tool.spec for tool in TOOLS]
+        ),
+        toolbox=Toolbox(TOOLS),
+        budget=Budget(),
+        run_seconds=settings.ticket_run_seconds,
+        monotonic=time.monotonic,
+        uniform=random.uniform,
+    )
+
+    work = _pair(sqs, settings.ticket_work_queue_url, settings.ticket_work_dead_queue_url)
+    updates = _pair(sqs, settings.ticket_updates_queue_url, settings.ticket_updates_dead_queue_url)
+    return TicketAgent(
+        intake=Intake(directory=directory, tickets=tickets, trusted_relays=settings.relays, now=wall_clock),
+        bridge=Bridge(work=work.queue, updates=updates.queue),
+        worker=Worker(
+            tickets=tickets,
+            ledger=ledger,
+            desk=desk,
+            loop=loop,
+            resolver_group=settings.resolver_group,
+            monotonic=time.monotonic,
+        ),
+        notifier=Notifier(
+            ledger=ledger, notifications=SnsNotifications(sns, settings.ticket_updates_topic_arn), now=wall_clock
+        ),
+        intake_queue=_pair(sqs, settings.ticket_intake_queue_url, settings.ticket_intake_dead_queue_url),
+        work_queue=work,
+        updates_queue=updates,
+        stream=DynamoDbStream(streams, await stream_arn(dynamodb, settings.ticket_table)),
+        leases=DynamoDbLeases(dynamodb, settings.lease_table, consumer="ticket-stream"),
+        failures=DynamoDbFailureCounts(dynamodb, settings.idempotency_table),
+        health=health,
+        now=wall_clock,
+        # Unique to this life of the process: a task that comes back under an old name would believe its old leases.
+        owner=f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
+        ticket_workers=settings.ticket_workers,
+        run_seconds=settings.ticket_run_seconds,
+    )
+
+
+async def stream_arn(dynamodb: Client, table: str) -> str:
+    """The ARN of the table's stream. Raises PermanentError if it has none."""
+    with aws_errors():
+        answer = await dynamodb.describe_table(TableName=table)
+    arn = answer["Table"].get("LatestStreamArn")
+    if arn is None:
+        raise PermanentError(f"the table {table} has no stream; switch one on with view type NEW_AND_OLD_IMAGES")
+    return str(arn)
+
+
+def is_healthy(port: str) -> bool:
+    """What the service on loopback says of itself; False if nothing answers there."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{int(port)}/", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (ValueError, OSError):
+        return False
+
+
+def _pair(sqs: Client, url: str, dead_url: str) -> QueuePair:
+    return QueuePair(SqsQueue(sqs, url), SqsQueue(sqs, dead_url))

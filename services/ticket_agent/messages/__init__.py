@@ -1,0 +1,1 @@
+"""The JSON Schemas of the messages that users send to this service."""

@@ -1,0 +1,128 @@
+"""Decides whether the policy allows an effect, on facts alone: default deny, and any error denies.
+
+An erroring ``forbid`` is skipped by Cedar (documentation, "Authorization", on errors in policies), so a decision that
+comes with errors is never taken as an allow.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Literal, TypeAlias
+
+import cedarpy
+
+from services.ticket_agent.domain.access import AccessType
+from services.ticket_agent.domain.directory import Employee, Environment
+from services.ticket_agent.domain.ticket import AccessRequest
+
+Action: TypeAlias = Literal["giveAccess", "autoResolveTicket", "assignTicketToEnvironmentOwner"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a decision rests on: ``held`` is all that active access covers, ``owner_named`` the assignee it asks for."""
+
+    employee: Employee
+    environment: Environment
+    request: AccessRequest
+    ticket_open: bool
+    held: frozenset[AccessType] = frozenset()
+    owner_named: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """``policies`` are the ids of the policies that decided; ``version`` names the policy text."""
+
+    action: Action
+    allowed: bool
+    policies: tuple[str, ...]
+    errors: tuple[str, ...]
+    version: str
+
+
+class BadPolicy(Exception):
+    """The policy text does not parse, or does not fit the schema; the service must not start with it."""
+
+
+class Guard:
+    """Holds one parsed and validated policy."""
+
+    def __init__(self, policy: str, schema: str) -> None:
+        checked = cedarpy.validate_policies(policy, schema)
+        if not checked.validation_passed:
+            raise BadPolicy("; ".join(str(error) for error in checked.errors))
+        self._policy = cedarpy.PolicySet.from_str(policy)
+        self._schema = cedarpy.Schema.from_str(schema)
+        self.version = hashlib.sha256((policy + schema).encode()).hexdigest()[:12]
+
+    @classmethod
+    def from_package(cls) -> "Guard":
+        """The policy that ships with the service. Raises BadPolicy."""
+        here = files(__package__)
+        return cls(
+            here.joinpath("access.cedar").read_text(encoding="utf-8"),
+            here.joinpath("access.cedarschema").read_text(encoding="utf-8"),
+        )
+
+    def decide(self, action: Action, facts: Facts) -> Decision:
+        answer = cedarpy.is_authorized(_as_request(action, facts), self._policy, _as_entities(facts), self._schema)
+        named = answer.diagnostics.id_annotations_by_reason
+        errors = tuple(map(str, answer.diagnostics.errors))
+        return Decision(
+            action=action,
+            allowed=answer.allowed and not errors,
+            policies=tuple(named.get(reason) or reason for reason in answer.diagnostics.reasons),
+            errors=errors,
+            version=self.version,
+        )
+
+
+def _as_request(action: Action, facts: Facts) -> dict[str, Any]:
+    # Names as mappings, never as Cedar text: an id cannot break out of its quotes.
+    return {
+        "principal": {"type": "Employee", "id": facts.employee.employee_id},
+        "action": {"type": "Action", "id": action},
+        "resource": {"type": "Environment", "id": facts.environment.environment_id},
+        "context": _as_context(action, facts),
+    }
+
+
+def _as_context(action: Action, facts: Facts) -> dict[str, Any]:
+    asked = facts.request
+    context: dict[str, Any] = {
+        "ticketOpen": facts.ticket_open,
+        "request": _without_none(
+            {
+                "aboutAccess": asked.about_access,
+                "complete": asked.complete,
+                "environmentId": asked.environment_id,
+                "accessType": asked.access_type.text if asked.access_type else None,
+                "days": asked.days,
+            }
+        ),
+    }
+    if action == "assignTicketToEnvironmentOwner":
+        return context | {"ownerNamed": facts.owner_named}
+    return context | {"held": sorted(access_type.text for access_type in facts.held)}
+
+
+def _as_entities(facts: Facts) -> list[dict[str, Any]]:
+    employee, environment = facts.employee, facts.environment
+    return [
+        {
+            "uid": {"type": "Employee", "id": employee.employee_id},
+            "attrs": _without_none({"manager": employee.manager or None}),
+            "parents": [],
+        },
+        {
+            "uid": {"type": "Environment", "id": environment.environment_id},
+            "attrs": _without_none({"environmentId": environment.environment_id, "owner": environment.owner or None}),
+            "parents": [],
+        },
+    ]
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

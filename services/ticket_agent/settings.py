@@ -1,0 +1,43 @@
+"""What the ticket agent is told by its environment."""
+
+from pydantic import Field
+
+from shared.settings import Settings
+
+
+class TicketAgentSettings(Settings):
+    """Each field is the environment variable of its name in capitals."""
+
+    ticket_intake_queue_url: str = Field(description="queue that takes tickets in")
+    ticket_intake_dead_queue_url: str = Field(description="its dead-letter queue")
+    ticket_work_queue_url: str = Field(description="FIFO queue of tickets to work on")
+    ticket_work_dead_queue_url: str = Field(description="its dead-letter queue")
+    ticket_updates_queue_url: str = Field(description="FIFO queue of status changes to tell")
+    ticket_updates_dead_queue_url: str = Field(description="its dead-letter queue")
+    ticket_updates_topic_arn: str = Field(description="SNS topic that tells people")
+    user_table: str = Field(description="DynamoDB table of employees")
+    environment_table: str = Field(description="DynamoDB table of environments")
+    user_access_table: str = Field(description="DynamoDB table of access")
+    ticket_table: str = Field(description="DynamoDB table of tickets, with a stream of new and old images")
+    ledger_table: str = Field(description="DynamoDB table of what happened")
+    lease_table: str = Field(description="DynamoDB table of shard leases")
+    idempotency_table: str = Field(description="DynamoDB table of failure counts")
+    ticket_model_id: str = Field(description="Bedrock model id or inference profile that works on tickets")
+    trusted_relays: str = Field(default="", description="SenderIds that vouch for their users, comma separated")
+    resolver_group: str = Field(default="service-desk", description="group that takes tickets without a known owner")
+    knowledge_base_id: str | None = Field(default=None, description="Bedrock knowledge base; none: the documents here")
+    knowledge_base_search_type: str | None = Field(
+        default=None, pattern="^(HYBRID|SEMANTIC)$", description="sent to the knowledge base only if set"
+    )
+    dynamodb_streams_endpoint_url: str | None = Field(
+        default=None, description="DynamoDB Streams endpoint: its interface endpoint has no private DNS name"
+    )
+    ticket_workers: int = Field(default=8, ge=1, le=256, description="tickets worked on at a time")
+    ticket_run_seconds: float = Field(default=240.0, gt=0, le=900, description="most seconds one run may take")
+    health_port: int = Field(default=0, ge=0, le=65535, description="port of the health check; 0 chooses one")
+    drain_seconds: float = Field(default=110.0, gt=0, le=110, description="seconds to finish after SIGTERM")
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+    @property
+    def relays(self) -> tuple[str, ...]:
+        return tuple(relay for part in self.trusted_relays.split(",") if (relay := part.strip()))

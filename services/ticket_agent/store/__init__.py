@@ -1,0 +1,1 @@
+"""Where tickets, people, access and what happened are kept: the promises, and DynamoDB behind them."""

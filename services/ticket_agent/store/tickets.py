@@ -1,0 +1,133 @@
+"""Tickets in DynamoDB: taken in once, and worked on by one run at a time."""
+
+import hashlib
+
+from services.ticket_agent.domain.state import UNASSIGNED, State
+from services.ticket_agent.domain.ticket import Ticket, TicketKey
+from services.ticket_agent.store.ledger import ATTEMPT_ENTRY, INTAKE_ENTRY
+from services.ticket_agent.store.port import NewTicket, Submission, Superseded
+from services.ticket_agent.store.tables import Tables, as_ticket, ticket_key
+from services.ticket_agent.store.transaction import Condition, ConditionsFailed, check, commit, put_once, update
+from shared.aws.clients import Client
+from shared.aws.errors import aws_errors
+from shared.aws.items import from_item, to_item
+from shared.clock import as_utc_text
+
+
+class DynamoDbTickets:
+    """The Tickets port; ``client`` is an aiobotocore ``dynamodb`` client."""
+
+    def __init__(self, client: Client, tables: Tables) -> None:
+        self._client = client
+        self._tables = tables
+
+    async def submit(self, ticket: NewTicket, *, at: float) -> Submission:
+        moment = as_utc_text(at)
+        digest = _digest(ticket)
+        claim = {
+            "ticketId": ticket.key.ticket_id,
+            "entry": INTAKE_ENTRY,
+            "at": moment,
+            "employeeId": ticket.key.employee_id,
+            "senderId": ticket.sender_id,
+            "messageId": ticket.message_id,
+            "digest": digest,
+        }
+        row = {
+            **ticket_key(ticket.key),
+            "assignStatus": UNASSIGNED,
+            "ticket_content": ticket.content,
+            "communication": "",
+            "state": State.OPEN.value,
+            "statusVersion": 0,
+            "attempt": 0,
+            "createdAt": moment,
+            "updatedAt": moment,
+        }
+        known = Condition("attribute_exists(employeeId)")
+        try:
+            await commit(
+                self._client,
+                [
+                    # The ticket's key holds the employee: only a claim on the ticket id alone refuses the same id
+                    # under another employee.
+                    put_once("claim", self._tables.ledger, claim, key="ticketId"),
+                    put_once("ticket", self._tables.ticket, row, key="ticketId"),
+                    check("employee", self._tables.user, {"employeeId": ticket.key.employee_id}, known),
+                ],
+            )
+        except ConditionsFailed as failed:
+            if failed.parts == {"employee"}:
+                return Submission.SENDER_GONE
+            return Submission.REPEAT if await self._claimed_digest(ticket.key.ticket_id) == digest else Submission.TAKEN
+        return Submission.ACCEPTED
+
+    async def load(self, key: TicketKey) -> Ticket | None:
+        with aws_errors():
+            answer = await self._client.get_item(
+                TableName=self._tables.ticket, Key=to_item(ticket_key(key)), ConsistentRead=True
+            )
+        return as_ticket(from_item(answer["Item"])) if "Item" in answer else None
+
+    async def take_attempt(self, ticket: Ticket, *, at: float) -> Ticket:
+        number = ticket.attempt + 1
+        entry = {
+            "ticketId": ticket.key.ticket_id,
+            "entry": ATTEMPT_ENTRY.format(attempt=number),
+            "attempt": number,
+            "at": as_utc_text(at),
+        }
+        try:
+            await commit(
+                self._client,
+                [
+                    update(
+                        "ticket",
+                        self._tables.ticket,
+                        ticket_key(ticket.key),
+                        {"attempt": number},
+                        when=open_in_attempt(ticket),
+                    ),
+                    put_once("entry", self._tables.ledger, entry, key="ticketId"),
+                ],
+            )
+        except ConditionsFailed as failed:
+            raise Superseded(f"attempt {number}: {failed}") from None
+        return Ticket(
+            key=ticket.key,
+            content=ticket.content,
+            state=ticket.state,
+            assign_status=ticket.assign_status,
+            status_version=ticket.status_version,
+            attempt=number,
+            created_at=ticket.created_at,
+        )
+
+    async def _claimed_digest(self, ticket_id: str) -> str | None:
+        with aws_errors():
+            answer = await self._client.get_item(
+                TableName=self._tables.ledger,
+                Key=to_item({"ticketId": ticket_id, "entry": INTAKE_ENTRY}),
+                ConsistentRead=True,
+            )
+        return str(from_item(answer["Item"])["digest"]) if "Item" in answer else None
+
+
+def open_in_attempt(ticket: Ticket) -> Condition:
+    """The ticket is open and in the run that ``ticket`` was loaded for.
+
+    Rows from the reference have neither attribute: their absence means open (by its text) and no run yet.
+    """
+    is_open = "(#state = :open OR (attribute_not_exists(#state) AND #status = :unassigned))"
+    same_attempt = "#attempt = :attempt"
+    no_attempt_yet = "attribute_not_exists(#attempt)"
+    in_attempt = same_attempt if ticket.attempt else f"({same_attempt} OR {no_attempt_yet})"
+    return Condition(
+        f"{is_open} AND {in_attempt}",
+        {"#state": "state", "#status": "assignStatus", "#attempt": "attempt"},
+        {":open": State.OPEN.value, ":unassigned": UNASSIGNED, ":attempt": ticket.attempt},
+    )
+
+
+def _digest(ticket: NewTicket) -> str:
+    return hashlib.sha256(f"{ticket.key.employee_id}\n{ticket.content}".encode()).hexdigest()
