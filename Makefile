@@ -1,0 +1,66 @@
+# Every target sets up what it needs; `make` alone lists them.
+
+# The caller's own Python settings must not leak into the environments that are made here, nor into what runs in them.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV CONDA_PREFIX
+
+# Arguments for the command behind a target: make test ARGS="-k ticket", make demo ARGS=--help
+ARGS ?=
+# The Python to build the environments with; found by itself if not given.
+PYTHON ?=
+
+RUN := .venv/bin/python -m
+COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+.DEFAULT_GOAL := help
+
+##@ Try it
+.PHONY: demo up down
+
+demo: setup ## Run both flows on this machine: six tickets, a feedback file, a report
+	@.venv/bin/deskhand demo $(ARGS)
+
+up: setup ## Start the embedded cloud and both services; Ctrl-C stops them
+	@.venv/bin/deskhand up $(ARGS)
+
+down: setup ## Stop what `make up` started in another terminal
+	@.venv/bin/deskhand down $(ARGS)
+
+##@ Work on it
+.PHONY: setup test check format lock
+
+setup: ## Make or update .venv and .venv-emulator; does nothing if they are up to date
+	@sh local/setup.sh "$(PYTHON)"
+
+test: setup ## Run all tests against the embedded cloud; ARGS="-k word" picks some
+	@$(RUN) pytest $(ARGS)
+
+check: setup ## Formatting, lint, types, and which module may import which
+	@$(RUN) ruff format --check .
+	@$(RUN) ruff check .
+	@$(RUN) mypy
+	@.venv/bin/lint-imports --no-cache
+
+format: setup ## Format the code and mend what the linter can mend
+	@$(RUN) ruff format .
+	@$(RUN) ruff check --fix .
+
+lock: setup ## Resolve the dependencies again into locks/; UPGRADE=1 takes newer versions
+	@echo "locks/bootstrap.txt" && $(COMPILE) locks/bootstrap.in -o locks/bootstrap.txt
+	@echo "locks/emulator.txt" && $(COMPILE) locks/emulator.in -o locks/emulator.txt
+	@echo "locks/dev.txt" && $(COMPILE) --all-extras pyproject.toml -o locks/dev.txt
+
+##@ Tidy up
+.PHONY: clean clean-all help
+
+clean: ## Delete what runs left behind: build/ and the caches of the tools
+	@rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -path ./.git -prune -o -path './.venv*' -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
+
+clean-all: clean ## Delete the environments too; the next target makes them again
+	@rm -rf .venv .venv-emulator
+
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
