@@ -1,0 +1,1 @@
+"""Customer feedback in, one label of a known set a row out, every row accounted for."""

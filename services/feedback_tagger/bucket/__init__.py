@@ -1,0 +1,1 @@
+"""The bucket that files come in by and that reports are left in."""

@@ -1,0 +1,116 @@
+"""Closing runs: whoever sees first that a run is over closes it, one task announces it, and a crashed one is replaced.
+
+What readers without a database need lies in the bucket: each run's document, kept up to date while it is open, and the
+categories.
+"""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.feedback_tagger.bucket.port import Bucket
+from services.feedback_tagger.domain.run import (
+    TAXONOMY_DOCUMENT_KEY,
+    RunState,
+    dead_rows_key,
+    document,
+    run_document_key,
+)
+from services.feedback_tagger.domain.taxonomy import Taxonomy
+from services.feedback_tagger.pool import ReadTaxonomy
+from services.feedback_tagger.rejects import reject_file
+from services.feedback_tagger.results import run_notification
+from services.feedback_tagger.store.port import RunStore
+from services.feedback_tagger.tasks import task_named
+from shared.clock import Now
+from shared.errors import TransientError
+from shared.health import Beat
+from shared.lifecycle import StopEvent
+from shared.logs import logger
+from shared.notifications.port import Notifications
+
+log = logger("finaliser")
+
+POLL_SECONDS = 0.5
+REPORT_SECONDS = 2.0
+# Twice what the slowest announcement takes with its calls' own timeouts; a crashed announcer's run waits this long.
+CLAIM_SECONDS = 60.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Finaliser:
+    """The loop; any number of tasks run it."""
+
+    store: RunStore = field(repr=False)
+    bucket: Bucket = field(repr=False)
+    notifications: Notifications = field(repr=False)
+    taxonomy: ReadTaxonomy = field(repr=False)
+    now: Now = field(repr=False)
+    beat: Beat = field(repr=False)
+    _kept_taxonomy: Taxonomy | None = field(init=False, default=None)
+
+    async def run(self, stop: StopEvent) -> None:
+        while not stop.is_set():
+            self.beat()
+            try:
+                await self.turn()
+            except TransientError as error:
+                # The database or the bucket is away: runs wait, nothing is lost, the next turn tries again.
+                log.warning("turn_failed", reason=str(error))
+            try:
+                await asyncio.wait_for(stop.wait(), POLL_SECONDS)
+            except TimeoutError:
+                continue
+
+    async def turn(self) -> None:
+        """Report on what is open, close what is over, announce what is closed."""
+        await self._keep_taxonomy()
+        for run in await self.store.open_runs():
+            if run.ready:
+                await self.store.close_if_ready(run.run_id)
+            elif await self.store.claim_report(run.run_id, every_seconds=REPORT_SECONDS):
+                await self._keep_document(run.run_id)
+        while (state := await self.store.claim_announcement(claim_seconds=CLAIM_SECONDS)) is not None:
+            await self._announce(state)
+
+    async def _announce(self, state: RunState) -> None:
+        if state.status == "open":
+            return  # Opened again since it was claimed: it will be announced as what it becomes.
+        if state.rows_dead:
+            rejects = [(line, "", reason) for line, reason in await self.store.dead_rows(state.run_id)]
+            await self.bucket.put(
+                dead_rows_key(state.run_id), reject_file(rejects), content_type="text/csv; charset=utf-8"
+            )
+        await self._keep_document(state.run_id)
+        result = self._document(state)
+        await self.notifications.publish(run_notification(result, notification_id=f"{state.run_id}:{state.revision}"))
+        await self.store.announced(state.run_id, revision=state.revision)
+        log.info("run", **{name: result[name] for name in ("run_id", "status", "rows", "stored", "duplicates")},
+                 rejected=result["rejected"], failed=result["failed"], unknown=result["unknown"],
+                 seconds=result["seconds"], tokens=result["tokens"])  # fmt: skip
+
+    async def _keep_document(self, run_id: str) -> None:
+        """Write the run's document; if the run has moved on meanwhile, write it again.
+
+        Without the second look a slow writer could leave a closed run's document saying "open" for ever.
+        """
+        state = await self.store.run_state(run_id)
+        while state is not None:
+            body = json.dumps(self._document(state), ensure_ascii=False).encode()
+            await self.bucket.put(run_document_key(run_id), body, content_type="application/json")
+            written, state = state, await self.store.run_state(run_id)
+            if state is not None and (state.status, state.revision) == (written.status, written.revision):
+                return
+
+    async def _keep_taxonomy(self) -> None:
+        taxonomy = await self.taxonomy()
+        if taxonomy == self._kept_taxonomy:
+            return
+        categories = [{"id": category.category_id, "name": category.name} for category in taxonomy.categories]
+        body = json.dumps({"version": 1, "categories": categories}, ensure_ascii=False).encode()
+        await self.bucket.put(TAXONOMY_DOCUMENT_KEY, body, content_type="application/json")
+        self._kept_taxonomy = taxonomy
+
+    def _document(self, state: RunState) -> dict[str, Any]:
+        return document(state, now=self.now(), unknown=task_named(state.task).fallback)

@@ -1,0 +1,82 @@
+"""The message from ingest to the pool: the rows of one prompt, and where they stand in their run.
+
+Internal: reading ignores fields it does not know, because tasks of two versions run side by side during a deploy.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from services.feedback_tagger.domain.feedback import Feedback, Row
+from shared.errors import PermanentError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """Chunk ``number`` (0 is the first) of a run; the same number holds the same rows however often it is sent."""
+
+    run_id: str
+    task: str
+    number: int
+    rows: tuple[Row, ...]
+
+
+def row_as_json(row: Row) -> str:
+    """One row as it travels. Text stays as it is: escaping it to ASCII would treble what other alphabets need."""
+    feedback = row.feedback
+    fields: dict[str, Any] = {
+        "line": row.line,
+        "identity": row.identity,
+        "product_name": feedback.product_name,
+        "store": feedback.store,
+        "ref_id": feedback.ref_id,
+        "stars": feedback.stars,
+        "title": feedback.title,
+        "feedback": feedback.feedback,
+        "create_date": feedback.create_date.isoformat() if feedback.create_date else None,
+        "extra": dict(feedback.extra) or None,
+    }
+    given = {name: value for name, value in fields.items() if value is not None}
+    text = json.dumps(given, ensure_ascii=False, separators=(",", ":"))
+    # The two characters that JSON passes as they are and SQS refuses (API reference, "SendMessage").
+    return text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
+
+
+def chunk_as_json(*, run_id: str, task: str, number: int, rows: Sequence[str]) -> str:
+    """``rows`` are the texts of row_as_json: rendering them twice would double the work of a large file."""
+    head = json.dumps({"version": 1, "run_id": run_id, "task": task, "chunk": number}, separators=(",", ":"))
+    return f'{head[:-1]},"rows":[{",".join(rows)}]}}'
+
+
+def read_chunk(body: str) -> Chunk:
+    """Raises PermanentError for a body that no ingest of ours has written."""
+    try:
+        message = json.loads(body)
+        return Chunk(
+            run_id=str(message["run_id"]),
+            task=str(message["task"]),
+            number=int(message["chunk"]),
+            rows=tuple(_row(row) for row in message["rows"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PermanentError(f"body: is no chunk of rows ({type(error).__name__}: {error})") from None
+
+
+def _row(fields: dict[str, Any]) -> Row:
+    date = fields.get("create_date")
+    return Row(
+        line=int(fields["line"]),
+        identity=str(fields["identity"]),
+        feedback=Feedback(
+            feedback=fields["feedback"],
+            product_name=fields.get("product_name"),
+            store=fields.get("store"),
+            ref_id=fields.get("ref_id"),
+            stars=fields.get("stars"),
+            title=fields.get("title"),
+            create_date=datetime.fromisoformat(date) if date else None,
+            extra=fields.get("extra") or {},
+        ),
+    )

@@ -1,0 +1,1 @@
+"""How rows become prompts and answers become labels; pure."""

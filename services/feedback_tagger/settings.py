@@ -1,0 +1,34 @@
+"""What the feedback tagger reads from its environment."""
+
+from pydantic import Field
+
+from shared.settings import Secret, Settings
+
+
+class TaggerSettings(Settings):
+    """AWS region, credentials and endpoints are not here: botocore reads the ordinary AWS environment itself."""
+
+    feedback_files_queue_url: str = Field(description="notifications of S3 about uploaded files")
+    feedback_files_dead_queue_url: str
+    feedback_chunks_queue_url: str = Field(description="rows on their way from ingest to the pool")
+    feedback_chunks_dead_queue_url: str
+    feedback_items_queue_url: str = Field(description="rows that users send alone")
+    feedback_items_dead_queue_url: str
+    idempotency_table: str = Field(description="DynamoDB table in which failures of messages are counted")
+    uploads_bucket: str = Field(description="files come in under uploads/, reports are left under runs/ and rejects/")
+    run_results_topic_arn: str
+    database_url: Secret = Field(description="postgresql://user:password@host:port/database")
+    feedback_model_id: str = Field(description="a Bedrock model or inference profile that answers Converse")
+    rows_per_prompt: int = Field(default=20, ge=1, le=200)
+    pool_workers: int = Field(default=8, ge=1, le=512, description="prompts of files under way at once in this task")
+    health_port: int = Field(default=8080, ge=0, le=65535, description="0: any free port")
+    # ECS kills after stopTimeout, at most 120 s on Fargate: stopTimeout = this + 10.
+    drain_seconds: float = Field(default=110, gt=0, le=110)
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+
+class MigrationSettings(Settings):
+    """What bringing the database up to date needs; a deployment runs it without the rest."""
+
+    database_url: Secret = Field(description="postgresql://user:password@host:port/database")
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")

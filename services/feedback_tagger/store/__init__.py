@@ -1,0 +1,1 @@
+"""Where rows, chunks, runs and categories are kept."""

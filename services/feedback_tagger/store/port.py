@@ -1,0 +1,156 @@
+"""The promise of the store, whichever database is behind it.
+
+Every method raises TransientError where the same call may succeed later (connection lost, server restarting, deadlock)
+and PermanentError where the database refuses the values.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.feedback_tagger.domain.feedback import Row
+from services.feedback_tagger.domain.run import RunState
+from services.feedback_tagger.domain.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """``rows_per_chunk`` counts for the run's first opening only. ``sequencer`` tells one upload from another."""
+
+    run_id: str
+    bucket: str
+    key: str
+    task: str
+    rows_per_chunk: int
+    sequencer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedRun:
+    """``rows_per_chunk`` is what the run was first opened with: other limits would give other chunks the same numbers.
+
+    ``ingested``: its chunks have all been sent. ``repeated``: the run is over, and this is a
+    later upload of its object.
+    """
+
+    rows_per_chunk: int
+    ingested: bool
+    repeated: bool
+    state: RunState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingested:
+    """How far ingest of a run is; ``total_chunks`` stays None until the last one is sent."""
+
+    encoding: str = ""
+    date_order: str = ""
+    problem: str = ""
+    rows_read: int = 0
+    rows_rejected: int = 0
+    chunks_sent: int = 0
+    total_chunks: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """``ready`` to be closed: ingest is done and every chunk has ended."""
+
+    run_id: str
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRow:
+    row: Row
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkResult:
+    """``labelled`` are the rows that were asked about; ``row_count`` is all rows of the chunk, duplicates included."""
+
+    run_id: str
+    chunk_no: int
+    row_count: int
+    labelled: Sequence[LabelledRow]
+    calls: int
+    input_tokens: int
+    output_tokens: int
+
+
+class RunStore(Protocol):
+    """Runs, for ingest and the finaliser."""
+
+    async def open_run(self, run: NewRun) -> OpenedRun:
+        """Create the run unless it exists.
+
+        A later upload of a closed run that has dead chunks or a problem opens it again, one revision on, with its dead
+        chunks forgotten, so that their rows have another chance.
+        """
+        ...
+
+    async def note_repeat(self, run_id: str, sequencer: str) -> None:
+        """This upload of a run that is over has been answered."""
+        ...
+
+    async def note_ingest(self, run_id: str, progress: Ingested) -> None:
+        """Overwrite what is known of the ingest of an open run; with ``total_chunks`` it is done."""
+        ...
+
+    async def abandon_ingest(self, run_id: str, problem: str) -> None:
+        """Ingest will not go on: the run's total is what was sent so far. No effect where ingest is done."""
+        ...
+
+    async def open_runs(self) -> list[OpenRun]: ...
+
+    async def run_state(self, run_id: str) -> RunState | None: ...
+
+    async def claim_report(self, run_id: str, *, every_seconds: float) -> bool:
+        """True for one caller in ``every_seconds``, and only while the run is open."""
+        ...
+
+    async def close_if_ready(self, run_id: str) -> bool:
+        """True for exactly one caller a revision: the run was open and ready, and has its ``outcome`` from now on."""
+        ...
+
+    async def claim_announcement(self, *, claim_seconds: float) -> RunState | None:
+        """A closed run whose result nobody has announced nor is announcing, if there is one.
+
+        The claim runs out by itself, so that a crashed announcer is replaced.
+        """
+        ...
+
+    async def announced(self, run_id: str, *, revision: int) -> None: ...
+
+    async def dead_rows(self, run_id: str) -> list[tuple[int, str]]:
+        """Line and reason of every row whose chunk was dead-lettered."""
+        ...
+
+
+class RowStore(Protocol):
+    """Rows and chunks, for the pool."""
+
+    async def taxonomy(self) -> Taxonomy: ...
+
+    async def chunk_is_done(self, run_id: str, chunk_no: int) -> bool: ...
+
+    async def known(self, identities: Sequence[str]) -> set[str]:
+        """Which of the identities have a row."""
+        ...
+
+    async def finish_chunk(self, result: ChunkResult) -> bool:
+        """Rows and chunk in one transaction; False, and nothing changed, if the chunk was done already.
+
+        Rows whose identity is there already are not written and count as duplicates. A dead chunk that comes back
+        becomes a done one, and its run, if it was closed, open again at the next revision.
+        """
+        ...
+
+    async def bury_chunk(self, run_id: str, chunk_no: int, *, lines: Sequence[int], reason: str) -> None:
+        """The chunk will not be done: its rows, by their lines, count as rejected. No effect on a done chunk."""
+        ...
+
+    async def add_singles(self, singles: Sequence[LabelledRow], *, execution_ids: Sequence[str]) -> int:
+        """Rows of no run; how many were new."""
+        ...

@@ -1,0 +1,24 @@
+"""What makes a task: its prompt, its way of reading answers, its table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.feedback_tagger.domain.feedback import Feedback
+from services.feedback_tagger.domain.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """``system`` writes the part of the prompt that all rows share; ``question`` is what a row adds to it.
+
+    ``read`` maps an answer to labels by row number (from 1), leaving out rows without a valid one. A row that stays
+    without one gets ``fallback``. Files under ``upload_prefix`` are for this task.
+    """
+
+    name: str
+    table: str
+    upload_prefix: str
+    system: Callable[[Taxonomy], str]
+    question: Callable[[Feedback], str]
+    read: Callable[[str, int, Taxonomy], dict[int, str]]
+    fallback: str
