@@ -9,15 +9,21 @@ import hashlib
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVICES = ROOT / ".venv"
 EMULATOR = ROOT / ".venv-emulator"
+MADE_FROM = {
+    SERVICES: ("locks/bootstrap.txt", "locks/dev.txt", "pyproject.toml"),
+    EMULATOR: ("locks/emulator.txt",),
+}
 SIGN_OF_LIFE_SECONDS = 1.5
 # The caller's pip and uv settings would make them install elsewhere, or something else than the lock says; only those
 # that say from where and over which connection are kept.
@@ -33,7 +39,9 @@ class SetupFailed(Exception):
 
 
 def main() -> int:
-    """Bring both environments up to date; silent if they are."""
+    """Bring both environments up to date, silent if they are; ``--check`` only says so by the exit status."""
+    if sys.argv[1:] == ["--check"]:
+        return 0 if _is_current(SERVICES) and _is_current(EMULATOR) else 1
     (ROOT / "build").mkdir(exist_ok=True)
     with (ROOT / "build" / "setup.lock").open("w") as lock:
         # Two targets started at once must not install into one folder.
@@ -51,39 +59,30 @@ def main() -> int:
 
 
 def _keep_services() -> None:
-    wanted = _digest("locks/bootstrap.txt", "locks/dev.txt", "pyproject.toml")
-    if _is_current(SERVICES, wanted):
+    if _is_current(SERVICES):
         return
     began = _announce(SERVICES, "the services, the tools and the tests")
     _begin(SERVICES, with_pip=True)
-    python, uv = str(SERVICES / "bin" / "python"), str(SERVICES / "bin" / "uv")
-    pip = [python, "-I", "-m", "pip", "--disable-pip-version-check", "install", "--no-input", "--progress-bar", "off"]
-    _run("installing uv, which installs the rest", [*pip, "--require-hashes", "-r", "locks/bootstrap.txt"], quiet=True)
-    sync = [uv, "pip", "sync", "--python", python, "--require-hashes", "locks/dev.txt"]
-    _run(f"installing {_count('locks/dev.txt')} packages from locks/dev.txt", sync)
-    project = [uv, "pip", "install", "--python", python, "--no-deps", "--no-build-isolation", "--editable", "."]
-    _run("installing the project itself", project)
-    _finish(SERVICES, wanted, began)
+    pip = [str(SERVICES / "bin" / "python"), "-I", "-m", "pip", "--disable-pip-version-check", "install", "--no-input"]
+    _run("installing uv, which installs the rest", [*pip, "--require-hashes", "-r", "locks/bootstrap.txt"])
+    _sync(SERVICES, "locks/dev.txt")
+    _uv(SERVICES, "installing the project itself", "install", "--no-deps", "--no-build-isolation", "--editable", ".")
+    _finish(SERVICES, began)
 
 
 def _keep_emulator() -> None:
-    wanted = _digest("locks/emulator.txt")
-    if _is_current(EMULATOR, wanted):
+    if _is_current(EMULATOR):
         return
     began = _announce(EMULATOR, "the AWS emulator, apart because it pins an older SDK")
     _begin(EMULATOR, with_pip=False)
-    sync = [str(SERVICES / "bin" / "uv"), "pip", "sync", "--python", str(EMULATOR / "bin" / "python")]
-    _run(
-        f"installing {_count('locks/emulator.txt')} packages from locks/emulator.txt",
-        [*sync, "--require-hashes", "locks/emulator.txt"],
-    )
-    _finish(EMULATOR, wanted, began)
+    _sync(EMULATOR, "locks/emulator.txt")
+    _finish(EMULATOR, began)
 
 
-def _digest(*files: str) -> str:
-    """What an environment is made from: these files, and the place, which is written into its programs."""
+def _ingredients(environment: Path) -> str:
+    """A digest of what ``environment`` is made from: files, and its place, which is written into its programs."""
     digest = hashlib.sha256(str(ROOT).encode())
-    for file in files:
+    for file in MADE_FROM[environment]:
         digest.update((ROOT / file).read_bytes())
     return digest.hexdigest()
 
@@ -96,9 +95,10 @@ def _unfinished(environment: Path) -> Path:
     return environment / ".deskhand-unfinished"
 
 
-def _is_current(environment: Path, wanted: str) -> bool:
+def _is_current(environment: Path) -> bool:
     stamp = _stamp(environment)
-    return stamp.exists() and stamp.read_text(encoding="utf-8") == wanted and _runs(environment)
+    made_from = stamp.read_text(encoding="utf-8") if stamp.exists() else ""
+    return made_from == _ingredients(environment) and _runs(environment)
 
 
 def _runs(environment: Path, *arguments: str) -> bool:
@@ -121,28 +121,39 @@ def _begin(environment: Path, *, with_pip: bool) -> None:
     if not sound or _unfinished(environment).exists():
         shutil.rmtree(environment, ignore_errors=True)
         make = [sys.executable, "-I", "-m", "venv", *([] if with_pip else ["--without-pip"]), str(environment)]
-        _run("making the environment", make, quiet=True)
+        _run("making the environment", make)
     _unfinished(environment).touch()
     _stamp(environment).unlink(missing_ok=True)
 
 
-def _finish(environment: Path, made_from: str, began: float) -> None:
+def _finish(environment: Path, began: float) -> None:
     draft = _stamp(environment).with_suffix(".draft")
-    draft.write_text(made_from, encoding="utf-8")
+    draft.write_text(_ingredients(environment), encoding="utf-8")
     os.replace(draft, _stamp(environment))
     _unfinished(environment).unlink()
     print(f"  done in {time.monotonic() - began:.0f} s", flush=True)
 
 
-def _count(lock: str) -> int:
-    return sum("==" in line for line in (ROOT / lock).read_text(encoding="utf-8").splitlines())
+def _sync(environment: Path, lock: str) -> None:
+    """Install what the lock says, and remove what it does not say."""
+    packages = sum("==" in line for line in (ROOT / lock).read_text(encoding="utf-8").splitlines())
+    _uv(environment, f"installing {packages} packages from {lock}", "sync", "--require-hashes", lock)
 
 
-def _run(step: str, command: Sequence[str], *, quiet: bool = False) -> None:
-    """Run one step, with a sign of life at least every two seconds; ``quiet`` shows its output only if it fails."""
+def _uv(environment: Path, step: str, command: str, *arguments: str) -> None:
+    uv = [str(SERVICES / "bin" / "uv"), "pip", command, "--python", str(environment / "bin" / "python")]
+    _run(step, [*uv, *arguments], more=_as_pip_connects(), shows_progress=sys.stderr.isatty())
+
+
+def _run(
+    step: str, command: Sequence[str], *, more: Mapping[str, str] | None = None, shows_progress: bool = False
+) -> None:
+    """Run one step with a sign of life at least every two seconds; its output is shown if it fails.
+
+    A command that ``shows_progress`` by itself writes to the terminal.
+    """
     print(f"  {step}", flush=True)
-    shows_progress = sys.stderr.isatty() and not quiet  # uv does, on a terminal
-    environment = {name: value for name, value in os.environ.items() if _is_harmless(name)}
+    environment = {name: value for name, value in os.environ.items() if _is_harmless(name)} | dict(more or {})
     with (ROOT / "build" / "setup.log").open("w+b") as log:
         output = None if shows_progress else log
         process = subprocess.Popen(
@@ -164,6 +175,36 @@ def _is_harmless(variable: str) -> bool:
     if INSTALLER_SETTINGS.match(variable):
         return KEPT_SETTINGS.search(variable) is not None
     return variable not in PYTHON_SETTINGS
+
+
+@cache
+def _as_pip_connects() -> dict[str, str]:
+    """Variables that make uv reach its index the way that pip was set up to, as uv reads none of pip's settings."""
+    settings = {}
+    if _has_system_certificates() and "UV_SYSTEM_CERTS" not in os.environ:
+        # uv's own list does not know the certificate of a company's proxy; the system's does.
+        settings["UV_SYSTEM_CERTS"] = "1"
+    listed = _runs_and_prints([str(SERVICES / "bin" / "python"), "-I", "-m", "pip", "config", "list"])
+    # Later kinds of file override earlier ones, and variables all of them; the list is not in that order.
+    pip = {
+        name: value
+        for kind in ("global", "user", "site", ":env:")
+        for name, value in re.findall(rf"^{kind}\.([a-z-]+)='(.*)'$", listed, re.MULTILINE)
+    }
+    if "index-url" in pip and not {"UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_CONFIG_FILE"} & set(os.environ):
+        settings["UV_DEFAULT_INDEX"] = pip["index-url"]
+    if "cert" in pip and "SSL_CERT_FILE" not in os.environ:
+        settings["SSL_CERT_FILE"] = pip["cert"]
+    return settings
+
+
+def _has_system_certificates() -> bool:
+    paths = ssl.get_default_verify_paths()
+    return bool(paths.cafile or (paths.capath and any(Path(paths.capath).iterdir())) or sys.platform == "darwin")
+
+
+def _runs_and_prints(command: Sequence[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def _wait(process: "subprocess.Popen[bytes]", *, silent: bool) -> None:

@@ -7,6 +7,9 @@ cd "$(dirname "$0")/.."
 works() { "$1" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 can_build() { "$1" -I -c 'import ensurepip, venv' 2>/dev/null; }
 
+# Where all is up to date, its own Python is the quickest to say so.
+.venv/bin/python -I local/environments.py --check 2>/dev/null && exit 0
+
 without_venv=
 for python in ${1:+"$1"} python3.13 python3.12 python3.11 python3 python3.14; do
     command -v "$python" >/dev/null 2>&1 && works "$python" || continue
