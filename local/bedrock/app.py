@@ -91,7 +91,7 @@ def _invocation(models: wire.Models, name: str, state: State, clock: Clock) -> H
                 raise Lost
             began = clock.monotonic()
             parameters = wire.parameters(models[name], await _arrived(request))
-            await _struck(fault, clock)
+            await _struck(fault, request, clock)
             call = Call(parameters, state.of(names), fault, clock.wall(), lambda: f"tooluse_{clock.new_id()[:22]}")
             work = operations.work(name, call, state.settings.knowledge_bases)
             reply = await _carried_out(work, call, state, counts, clock, began)
@@ -100,14 +100,17 @@ def _invocation(models: wire.Models, name: str, state: State, clock: Clock) -> H
     return handle
 
 
-async def _struck(fault: Fault | None, clock: Clock) -> None:
+async def _struck(fault: Fault | None, request: web.Request, clock: Clock) -> None:
     """What a fault does before there is an answer."""
     if fault is None:
         return
     if fault.kind in faults.REFUSALS:
         raise faults.REFUSALS[fault.kind]
     if fault.kind == "hang":
-        await clock.sleep(fault.seconds)
+        until = clock.monotonic() + fault.seconds
+        # In short sleeps: a handler whose client has given up would count as in flight for an hour.
+        while clock.monotonic() < until and request.transport is not None:
+            await clock.sleep(min(0.2, fault.seconds))
         raise Lost
 
 

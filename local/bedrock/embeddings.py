@@ -35,5 +35,6 @@ def embed(texts: Sequence[str]) -> Vectors:
         return np.zeros((0, DIMENSIONS), dtype=np.float32)
     raw: Vectors = _words().embed([text or " " for text in texts])
     lengths = np.linalg.norm(raw, axis=1, keepdims=True)
-    vectors: Vectors = raw / np.where(lengths > 0, lengths, np.float32(1))
+    lengths[lengths == 0] = 1
+    vectors: Vectors = raw / lengths
     return vectors

@@ -17,8 +17,8 @@ from local.bedrock.vocabulary import Theme
 
 UNKNOWN = 0
 # Below this score (cosine plus what the cue words add) nothing is near enough.
-LEAST_SCORE = 0.42
-PER_CUE_WORD = 0.12
+LEAST_SCORE = 0.30
+PER_CUE_WORD = 0.16
 MOST_CUE_WORDS = 3
 _CLAUSES = re.compile(r"[.!?;:\n]+|,| but | aber | and | und ")
 LEAST_CLAUSE = 12

@@ -5,8 +5,8 @@ theme's cues. Static vectors know little German, so frequent words of support Ge
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,10 @@ THEMES = (
         words=_split(
             "app, apps, application, software, program, crash, freez, bug, buggy, update, login, log in, logs me out, "
             "sign in, password, screen goes, interface, install, loading, load, menu, button, notification, error, "
-            "version, glitch, website, page, hang, unresponsive, slow, settings, dark mode, widget, spinner"
+            "version, glitch, website, page, hang, unresponsive, slow, settings, dark mode, widget, spinner, logged out, log out, "
+            "browser, android, ios, popup, pop-up, tap, swipe, scroll, click, feature, filter, search, reminder, calendar, "
+            "sign up, refresh, reload, beta, release, patch, export, import, font, tab, reinstall, closes, white screen, "
+            "landing page, form, language, translation, offline mode, layout"
         ),
         phrases=(
             "the app crashes when I open it",
@@ -41,7 +44,8 @@ THEMES = (
         cues=_split("backup, cloud, sync, storage"),
         words=_split(
             "backup, backups, back up, backed up, backing up, cloud, sync, restor, storage, upload, my files, "
-            "my photos, my documents, snapshot, gigabyte, gb, recover, lost files, archive, drive"
+            "my photos, my documents, snapshot, gigabyte, gb, recover, lost files, archive, drive, tb, terabyte, synchron, "
+            "folder, files, version history, retention, encrypt, vault, uploading, photos, documents"
         ),
         phrases=(
             "the cloud backup fails and my files are not synced",
@@ -54,7 +58,9 @@ THEMES = (
         words=_split(
             "pay, paid, paying, payment, charg, refund, invoice, bill, billed, billing, credit card, debit, card, "
             "paypal, checkout, money, subscription, price, fee, fees, voucher, coupon, discount, bank, transaction, "
-            "double charge, overcharg, iban, vat, receipt, renew, cancelled my order"
+            "double charge, overcharg, iban, vat, receipt, renew, cancelled my order, declined, cost, euro, euros, eur, dollar, "
+            "usd, pounds, gbp, trial, wallet, apple pay, google pay, instalment, installment, deposit, chargeback, "
+            "statement, tax, promo, gift card, reimburs, debited, auto-renew"
         ),
         phrases=(
             "I was charged twice on my credit card",
@@ -67,7 +73,10 @@ THEMES = (
         words=_split(
             "ship, shipped, shipping, shipment, deliver, package, parcel, courier, tracking, arriv, post office, "
             "postman, box was, carrier, mailbox, lost in transit, dispatch, neighbour, neighbor, doorstep, late order, "
-            "wrong address, warehouse, customs, still waiting for my order, packaging"
+            "wrong address, warehouse, customs, still waiting for my order, packaging, driver, van, letterbox, fence, porch, "
+            "doorbell, signature, depot, dhl, ups, fedex, hermes, dpd, gls, usps, royal mail, in transit, envelope, "
+            "bubble wrap, cardboard, box, pick up, collection point, locker, ordered, delay, out for delivery, next day, "
+            "safe place, missing item, wrong item"
         ),
         phrases=(
             "the package was delivered late and damaged",
@@ -81,7 +90,9 @@ THEMES = (
             "hardware, device, battery, broken, broke, screen, display, hinge, keyboard, charger, charging, cable, "
             "overheat, hot, fan, speaker, microphone, camera, usb, port, power button, turn on, turns on, noise, "
             "buzzing, rattl, scratch, crack, dead, died, pixel, sensor, adapter, hdmi, defect, smoke, burn, motor, "
-            "loose, headphone, earbud, touchpad, lens, plug"
+            "loose, headphone, earbud, touchpad, lens, plug, screw, switch, knob, strap, wheel, leak, wobbl, bent, snapped, "
+            "casing, led, flicker, vibrat, antenna, printer, bulb, fuse, spark, smell, melt, stopped working, charge, drain, "
+            "volt, jack, remote, trackpad, mouse, stylus, lid, rust, dent, stuck, keys"
         ),
         phrases=(
             "the device stopped working, the battery died",
@@ -118,38 +129,161 @@ NOTHING_IN_PARTICULAR = (
     "asdf qwerty lorem ipsum",
 )
 
+# A line: what it says in English, then German words that say so. Words of five letters and more also stand for every
+# longer word that begins with them, as German builds and bends its words at the end.
+_GERMAN = """
+app: app apps
+application: anwendung programm
+software: software
+update: update aktualisierung
+crash: absturz abstürz abgestürzt stürzt stuerzt
+login: anmeld einlogg einwähl login
+password: passwort kennwort
+error: fehler fehlercode
+error message: fehlermeldung
+freezes: hängt einfriert eingefroren
+slow: langsam träge
+load: lädt ladezeit
+button: schaltfläche knopf taste
+menu: menü
+page: webseite website startseite
+settings: einstellung
+reacts: reagiert
+install: installier installation
+start: startet starten
+search: suche suchfunktion
+notification: benachrichtigung mitteilung
+account: benutzerkonto nutzerkonto kundenkonto
+cloud: cloud wolke
+cloud storage: cloudspeicher
+backup: backup sicherung datensicherung sicherungskopie
+backed up: gesichert
+back up: sichern
+sync: sync synchronisier abgleich
+restore: wiederherstell wiederhergestellt
+storage: speicher speicherplatz
+file: datei
+photos: foto fotos bilder aufnahmen
+documents: dokument unterlagen
+data: daten
+data loss: datenverlust
+upload: hochlad hochgeladen
+deleted: gelöscht
+lost: verloren verschwunden weg
+pay: zahlen zahlt bezahl gezahlt
+payment: zahlung bezahlung überweisung überwies zahlungsart
+debit payment: lastschrift einzug eingezogen
+charged: abgebucht abbuch belastet berechnet
+refund: erstattung erstatte rückerstattung rückzahlung zurückbuch gutschrift
+invoice: rechnung
+money: geld euro betrag
+credit card: kreditkarte
+card: karte
+price: preis kosten
+fee: gebühr
+voucher: gutschein rabatt rabattcode
+subscription: abo abos abonnement
+cancelled: gekündigt kündigung storniert storno
+double: doppelt zweimal
+bank account: bankkonto girokonto konto
+reminder to pay: mahnung
+package: paket pakete karton päckchen
+parcel: päckchen paeckchen
+shipment: sendung
+shipment tracking: sendungsverfolgung sendungsnummer paketverfolgung
+tracking: verfolgung
+delivery: lieferung zustellung anlieferung lieferzeit liefertermin
+delivered: geliefert zugestellt abgegeben ausgeliefert
+deliver: liefern liefert
+shipping: versand versandkosten
+shipped: versendet verschickt versandt abgeschickt
+courier: bote zusteller lieferdienst paketbote fahrer kurier paketdienst
+post office: post postfiliale packstation
+arrived: angekommen ankam ankommt eingetroffen
+order: bestellung
+ordered: bestellt
+neighbour: nachbar
+late: verspätet verspätung spät
+waiting: warte gewartet
+packaging: verpackung verpackt
+damaged in transit: zerdrückt eingedrückt durchnässt aufgerissen
+rang the bell: geklingelt
+on its way: unterwegs
+address: adresse
+device: gerät geraet
+broken: kaputt defekt zerbrochen gebrochen abgebrochen bricht
+hardware defect: wackelkontakt kurzschluss
+screen: bildschirm display
+battery: akku batterie
+charger: ladegerät netzteil
+charging cable: ladekabel
+charging: aufladen aufgeladen auflädt laden
+keyboard: tastatur
+mouse: maus
+speaker: lautsprecher
+microphone: mikrofon mikro
+camera: kamera
+hinge: scharnier
+fan: lüfter
+cable: kabel
+plug: stecker buchse
+hot: heiß heiss
+overheats: überhitz
+burnt: verbrannt verschmort qualm rauch
+noise: geräusch klappert brummt knistert rauscht pfeift
+loud: laut
+scratched: zerkratzt kratzer
+crack: riss gerissen gesprungen
+turn on: einschalten anschalten angeht
+turns off: ausschalt schaltet
+great: super toll tolle tolles klasse prima spitze hervorragend bestens
+love: liebe
+happy: zufrieden begeistert freut glücklich
+recommend: empfehle empfehlen weiterempfehl
+good: gut gute gutes guter gerne
+nice: schön hübsch
+thank you: danke dankeschön
+gift: geschenk
+bought: gekauft
+works: funktioniert läuft
+quality: qualität
+customer: kunde kundin
+support: kundendienst kundenservice
+after: nach
+since: seit
+again: wieder erneut
+always: immer ständig dauernd
+never: nie niemals
+not: nicht
+no: kein keine keinen
+nothing: nichts
+very: sehr
+my: mein meine meinen meiner
+and: und
+but: aber
+is: ist
+was: war wurde
+were: wurden
+the: der die das dem den
+a: ein eine einen
+with: mit
+for: für
+days: tage tagen
+weeks: wochen
+hours: stunde stunden
+night: nacht
+new: neu neue neuen
+wrong: falsch falsche falschen
+on: auf
+i: ich
+it: es
+"""
 GERMAN = {
-    "abgebucht": "charged", "abbuchung": "charge", "absturz": "crash", "abstürz": "crash", "stürzt": "crash",
-    "stuerzt": "crash", "abgestürzt": "crashed", "akku": "battery", "anmelden": "login", "anmeldung": "login",
-    "einloggen": "login", "angekommen": "arrived", "ankommen": "arrive", "anwendung": "application",
-    "aktualisierung": "update", "bank": "bank", "batterie": "battery", "begeistert": "happy", "beschädigt": "damaged",
-    "bestellung": "order", "bestellt": "ordered", "betrag": "amount money", "bezahl": "pay", "zahl": "pay",
-    "bezahlt": "paid", "zahlung": "payment", "gezahlt": "paid", "bildschirm": "screen", "bote": "courier",
-    "danke": "thank you", "datei": "file", "dateien": "files", "daten": "data", "sicherung": "backup",
-    "datensicherung": "backup", "gesichert": "backed up", "sichern": "back up", "defekt": "defect broken",
-    "doppelt": "double twice", "einstellung": "settings", "empfehle": "recommend", "erstattung": "refund",
-    "rückerstattung": "refund", "erstattet": "refunded", "fehler": "error", "fehlermeldung": "error message",
-    "foto": "photo", "fotos": "photos", "bilder": "photos", "funktioniert": "works", "gebühr": "fee",
-    "gekauft": "bought", "geld": "money", "geliefert": "delivered", "lieferung": "delivery", "lieferdienst": "courier",
-    "liefer": "deliver", "gerät": "device", "geraet": "device", "geschenk": "gift", "gut": "good", "gutschein": "voucher",
-    "hängt": "freezes", "heiß": "hot", "heiss": "hot", "hochladen": "upload", "hochgeladen": "uploaded", "kabel": "cable",
-    "kamera": "camera", "kaputt": "broken", "karte": "card", "kreditkarte": "credit card", "kaputte": "broken",
-    "kommt": "comes", "konto": "bank account", "kunde": "customer", "laden": "load", "ladegerät": "charger",
-    "ladekabel": "charging cable", "lädt": "loads", "langsam": "slow", "lastschrift": "debit payment", "laut": "loud noise",
-    "lautsprecher": "speaker", "lüfter": "fan", "mikrofon": "microphone", "nachbar": "neighbour", "nicht": "not",
-    "paket": "package", "päckchen": "parcel", "passwort": "password", "post": "post office", "preis": "price",
-    "rechnung": "invoice", "schaltfläche": "button", "scharnier": "hinge", "schnell": "fast", "schön": "nice",
-    "sendung": "shipment", "sendungsverfolgung": "shipment tracking", "verfolgung": "tracking", "speicher": "storage",
-    "speicherplatz": "storage", "startet": "starts", "super": "great", "synchronisier": "sync", "tastatur": "keyboard",
-    "toll": "great", "überhitzt": "overheats", "überwiesen": "bank transfer", "überweisung": "bank transfer payment",
-    "verloren": "lost", "verpackung": "packaging", "verschwunden": "disappeared", "versand": "shipping",
-    "versendet": "shipped", "verschickt": "shipped", "verspätet": "late", "warte": "waiting", "wiederherstell": "restore",
-    "wiederherstellung": "restore", "zerbrochen": "broken", "zerkratzt": "scratched", "zufrieden": "satisfied happy",
-    "zugestellt": "delivered", "zusteller": "courier", "zustellung": "delivery", "wolke": "cloud", "knopf": "button",
-    "einschalten": "turn on", "angeht": "turns on", "lässt": "lets", "seite": "page", "wurde": "was", "wurden": "were",
-    "mein": "my", "meine": "my", "und": "and", "aber": "but", "nach": "after", "seit": "since", "immer": "always",
-    "wieder": "again", "kein": "no", "keine": "no", "sehr": "very", "ist": "is", "das": "the", "der": "the", "die": "the",
-}  # fmt: skip
+    word: english
+    for line in _GERMAN.strip().splitlines()
+    for english, _, words in [line.partition(":")]
+    for word in words.split()
+}
 _WORD = re.compile(r"[A-Za-zÀ-ÿ']+")
 # The longest beginnings first, so that "kreditkarten" is read by "kreditkarte" and not by a shorter one.
 _BEGINNINGS = sorted((word for word in GERMAN if len(word) >= 5), key=len, reverse=True)
@@ -160,6 +294,7 @@ def in_english(text: str) -> str:
     return _WORD.sub(lambda match: _english_word(match[0]), text.lower())
 
 
+@lru_cache(maxsize=20_000)
 def _english_word(word: str) -> str:
     if word in GERMAN:
         return GERMAN[word]
@@ -171,16 +306,13 @@ def themes_of(category: str) -> list[Theme]:
     return [theme for theme in THEMES if count_of(theme.cues, in_english(category))]
 
 
-def count_of(words: Iterable[str], text: str) -> int:
-    """How many of ``words`` the text contains, each at the start of a word; short ones only as whole words."""
-    return sum(1 for word in words if _pattern(word).search(text))
+def count_of(words: tuple[str, ...], text: str) -> int:
+    """How many different ``words`` the text contains, each at the start of a word; short ones only as whole words."""
+    return len(set(_pattern(words).findall(text))) if words else 0
 
 
-_PATTERNS: dict[str, re.Pattern[str]] = {}
-
-
-def _pattern(word: str) -> re.Pattern[str]:
-    if word not in _PATTERNS:
-        end = r"\b" if len(word) <= 4 else ""
-        _PATTERNS[word] = re.compile(rf"\b{re.escape(word)}{end}")
-    return _PATTERNS[word]
+@lru_cache(maxsize=256)
+def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
+    # Longest first: "back up" must not be hidden by "back".
+    parts = (re.escape(word) + (r"\b" if len(word) <= 4 else "") for word in sorted(words, key=len, reverse=True))
+    return re.compile(rf"\b(?:{'|'.join(parts)})")
