@@ -11,7 +11,8 @@ can_build() { "$1" -I -c 'import ensurepip, venv' 2>/dev/null; }
 .venv/bin/python -I local/environments.py --check 2>/dev/null && exit 0
 
 without_venv=
-for python in ${1:+"$1"} python3.13 python3.12 python3.11 python3 python3.14; do
+[ -n "${1:-}" ] || set -- python3.13 python3.12 python3.11 python3 python3.14
+for python in "$@"; do
     command -v "$python" >/dev/null 2>&1 && works "$python" || continue
     if can_build "$python"; then
         exec "$python" -I local/environments.py
