@@ -51,6 +51,7 @@ class TicketAgent:
     owner: str
     ticket_workers: int
     run_seconds: float
+    long_poll_seconds: int
 
     def loops(self) -> Sequence[Loop]:
         """In the order of a ticket's way through them."""
@@ -63,7 +64,7 @@ class TicketAgent:
             beat=self.health.watch("bridge", stalled_after=STALLED_SECONDS),
         )
         return (
-            self._consumer("intake", self.intake_queue, self.intake.handle, _short(workers=8)),
+            self._consumer("intake", self.intake_queue, self.intake.handle, self._short(workers=8)),
             Loop("bridge", stream.run),
             self._consumer(
                 "worker",
@@ -71,11 +72,13 @@ class TicketAgent:
                 self.worker.handle,
                 # No prefetch: a ticket that waits here for a worker would be idle while another task has one free.
                 ConsumerSettings(
-                    workers=self.ticket_workers, deadline_seconds=self.run_seconds + BEYOND_THE_RUN_SECONDS
+                    workers=self.ticket_workers,
+                    deadline_seconds=self.run_seconds + BEYOND_THE_RUN_SECONDS,
+                    wait_seconds=self.long_poll_seconds,
                 ),
                 on_dead_letter=self.worker.before_dead_letter,
             ),
-            self._consumer("notifier", self.updates_queue, self.notifier.handle, _short(workers=4)),
+            self._consumer("notifier", self.updates_queue, self.notifier.handle, self._short(workers=4)),
         )
 
     def _consumer(
@@ -98,7 +101,8 @@ class TicketAgent:
         )
         return Loop(name, consumer.run)
 
-
-def _short(*, workers: int) -> ConsumerSettings:
-    """For handlers that make a few store calls: a receive may bring more than is worked on."""
-    return ConsumerSettings(workers=workers, prefetch=2 * workers, deadline_seconds=30.0)
+    def _short(self, *, workers: int) -> ConsumerSettings:
+        """For handlers that make a few store calls: a receive may bring more than is worked on."""
+        return ConsumerSettings(
+            workers=workers, prefetch=2 * workers, deadline_seconds=30.0, wait_seconds=self.long_poll_seconds
+        )

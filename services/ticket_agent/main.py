@@ -10,8 +10,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
-from shared.queue.dynamodb_failures import DynamoDbFailureCounts
-
 from services.ticket_agent.agent.budget import Budget
 from services.ticket_agent.agent.converse import ConverseAgent
 from services.ticket_agent.agent.loop import AgentLoop
@@ -40,6 +38,7 @@ from shared.lifecycle import DrainTimedOut, LoopCrashed, run_loops, stop_on_sign
 from shared.logs import configure_logs, logger
 from shared.model.bedrock import BedrockModel
 from shared.notifications.sns import SnsNotifications
+from shared.queue.dynamodb_failures import DynamoDbFailureCounts
 from shared.queue.sqs import SqsQueue
 from shared.settings import BadSettings
 from shared.stream.dynamodb import DynamoDbStream
@@ -163,6 +162,7 @@ async def compose(settings: TicketAgentSettings, stack: AsyncExitStack, health: 
         owner=f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
         ticket_workers=settings.ticket_workers,
         run_seconds=settings.ticket_run_seconds,
+        long_poll_seconds=settings.long_poll_seconds,
     )
 
 

@@ -34,6 +34,9 @@ class TicketAgentSettings(Settings):
     )
     ticket_workers: int = Field(default=8, ge=1, le=256, description="tickets worked on at a time")
     ticket_run_seconds: float = Field(default=240.0, gt=0, le=900, description="most seconds one run may take")
+    long_poll_seconds: int = Field(
+        default=20, ge=1, le=20, description="how long an empty receive waits; also how long a drain may wait for one"
+    )
     health_port: int = Field(default=0, ge=0, le=65535, description="port of the health check; 0 chooses one")
     drain_seconds: float = Field(default=110.0, gt=0, le=110, description="seconds to finish after SIGTERM")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")

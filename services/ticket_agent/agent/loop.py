@@ -66,6 +66,8 @@ class AgentLoop(Generic[SessionT]):
             try:
                 step = await self._ask(session, results, deadline)
             except PermanentError as error:
+                # A wrong model id or a missing permission would hand every ticket over: that must show at once.
+                log.error("model_refused", ticket_id=case.ticket.key.ticket_id, reason=error.reason[:300])
                 return Unfinished(f"The model refused to work on the ticket: {error.reason[:300]}")
             await trace.record_step(step, model_seconds=self.monotonic() - began)
             if isinstance(step, Final):

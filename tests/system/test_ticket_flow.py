@@ -1,0 +1,284 @@
+"""Tickets through the real service, as users see it: in by SQS, out by DynamoDB and SNS."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from local.bedrock_endpoint import BedrockEndpoint, running_bedrock
+from local.provisioning import Provisioned
+from local.services import TICKET_AGENT, start_service, wait_until_healthy
+from shared.aws.items import from_item, to_item
+from tests.support.cloud import AwsClients
+from tests.support.tickets import a_text
+from tests.support.waiting import wait_until
+
+SAMPLE = Path(__file__).resolve().parents[2] / "local" / "sample"
+MODEL = "amazon.nova-lite-v1:0"
+
+
+class Desk:
+    """What a user and a platform engineer can do from outside: send, read tables, read mail, read dead letters."""
+
+    def __init__(self, aws: AwsClients, resources: Provisioned) -> None:
+        self.aws, self.resources = aws, resources
+        self.dynamodb, self.sqs = aws("dynamodb"), aws("sqs")
+        self._mail: list[dict[str, Any]] = []
+
+    def import_sample_directory(self) -> None:
+        sample = yaml.safe_load((SAMPLE / "directory.yaml").read_text(encoding="utf-8"))
+        for row in sample["employees"]:
+            self.put("User", employeeId=row["id"], manager=row["manager"])
+        for row in sample["environments"]:
+            names = {"environment_name": row["name"], "managing_entity": row["owner"]}
+            self.put("Environment", environmentId=row["id"], **names)
+        for row in sample["access"]:
+            self.put("UserAccess", employeeId=row["employee"], environmentId=row["environment"])
+
+    def put(self, table: str, **values: Any) -> None:
+        self.dynamodb.put_item(TableName=self.resources.tables[table], Item=to_item(values))
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        answer = self.dynamodb.scan(TableName=self.resources.tables[table], ConsistentRead=True)
+        assert "LastEvaluatedKey" not in answer
+        return [from_item(item) for item in answer["Items"]]
+
+    def ledger(self, ticket_id: str, prefix: str = "") -> list[dict[str, Any]]:
+        rows = [row for row in self.rows("Ledger") if row["ticketId"] == ticket_id and row["entry"].startswith(prefix)]
+        return sorted(rows, key=lambda row: str(row["entry"]))
+
+    def submit(self, ticket_id: str, employee: str, content: str, *, access_key: str | None = None) -> None:
+        body = {"version": 1, "ticketId": ticket_id, "employeeId": employee, "content": content}
+        self.send("ticket-intake", json.dumps(body), access_key=access_key)
+
+    def send(self, queue: str, body: str, *, access_key: str | None = None) -> None:
+        client = self.aws("sqs", access_key=access_key) if access_key else self.sqs
+        client.send_message(QueueUrl=self.resources.queues[queue], MessageBody=body)
+
+    def ticket(self, ticket_id: str) -> dict[str, Any] | None:
+        return next((row for row in self.rows("Ticket") if row["ticketId"] == ticket_id), None)
+
+    def ended(self, ticket_id: str, *, within: float = 30.0) -> dict[str, Any]:
+        def ended() -> dict[str, Any] | None:
+            ticket = self.ticket(ticket_id)
+            return ticket if ticket is not None and ticket["assignStatus"] != "unassigned" else None
+
+        ticket = wait_until(ended, within=within, what=f"the end of ticket {ticket_id}")
+        assert ticket is not None
+        return ticket
+
+    def grants(self) -> list[dict[str, Any]]:
+        return [row for row in self.rows("UserAccess") if "#grant#" in row["environmentId"]]
+
+    def mail(self, ticket_id: str) -> list[dict[str, Any]]:
+        """Every notification about the ticket so far, in the order of arrival."""
+        answer = self.sqs.receive_message(QueueUrl=self.resources.queues["mailbox"], MaxNumberOfMessages=10)
+        for message in answer.get("Messages", []):
+            self._mail.append(json.loads(message["Body"]))
+            self.sqs.delete_message(QueueUrl=self.resources.queues["mailbox"], ReceiptHandle=message["ReceiptHandle"])
+        return [mail for mail in self._mail if attributes_of(mail)["notification_id"].startswith(f"{ticket_id}:")]
+
+    def dead_letter(self, queue: str) -> dict[str, Any]:
+        """The next dead letter of ``queue``, taken out."""
+
+        def receive() -> dict[str, Any] | None:
+            answer = self.sqs.receive_message(
+                QueueUrl=self.resources.queues[f"{queue}-dead"], MessageAttributeNames=["All"]
+            )
+            return next(iter(answer.get("Messages", [])), None)
+
+        letter = wait_until(receive, within=30.0, what=f"a dead letter of {queue}")
+        assert letter is not None
+        self.sqs.delete_message(QueueUrl=self.resources.queues[f"{queue}-dead"], ReceiptHandle=letter["ReceiptHandle"])
+        return letter
+
+
+def attributes_of(mail: dict[str, Any]) -> dict[str, str]:
+    return {name: attribute["Value"] for name, attribute in mail["MessageAttributes"].items()}
+
+
+def reason_of(letter: dict[str, Any]) -> str:
+    return str(letter["MessageAttributes"]["reason"]["StringValue"])
+
+
+@pytest.fixture
+def desk(aws: AwsClients, resources: Provisioned) -> Desk:
+    desk = Desk(aws, resources)
+    desk.import_sample_directory()
+    return desk
+
+
+@pytest.fixture
+def service(desk: Desk, bedrock: BedrockEndpoint, tmp_path: Path) -> Iterator[None]:
+    with running_ticket_agent(desk, bedrock, tmp_path):
+        yield
+
+
+@contextmanager
+def running_ticket_agent(desk: Desk, bedrock: BedrockEndpoint, folder: Path) -> Iterator[None]:
+    settings = {"TICKET_MODEL_ID": MODEL, "DRAIN_SECONDS": "30", "LONG_POLL_SECONDS": "1", **bedrock.environment()}
+    running = start_service(TICKET_AGENT, desk.resources.ticket_agent(**settings), folder)
+    try:
+        wait_until_healthy([running])
+        yield
+    finally:
+        status = running.stop()
+    assert status == 0, running.process.log_tail()
+
+
+EXPECTED_CALLS = {
+    1: "checkEmployeeAccess searchKnowledgeBase getEmployeeManager getEnvironmentOwner giveAccess autoResolveTicket",
+    2: "checkEmployeeAccess autoResolveTicket",
+    3: "checkEmployeeAccess searchKnowledgeBase getEmployeeManager getEnvironmentOwner assignTicketToEnvironmentOwner",
+    4: "checkEmployeeAccess searchKnowledgeBase getEmployeeManager getEnvironmentOwner giveAccess autoResolveTicket",
+    5: "checkEmployeeAccess searchKnowledgeBase getEnvironmentOwner assignTicketToEnvironmentOwner",
+    6: "checkEmployeeAccess searchKnowledgeBase getEnvironmentOwner assignTicketToEnvironmentOwner",
+}
+
+
+@pytest.mark.usefixtures("service")
+def test_the_six_ground_truth_tickets_end_as_the_facts_say(desk: Desk) -> None:
+    cases = yaml.safe_load((SAMPLE / "tickets.yaml").read_text(encoding="utf-8"))["tickets"]
+    standing = [row for row in desk.rows("UserAccess") if "#" not in row["environmentId"]]
+    for case in cases:
+        ticket_id, before = f"case-{case['case']}", len(desk.grants())
+        desk.submit(ticket_id, case["employee"], case["content"])
+        ticket = desk.ended(ticket_id)
+        assert ticket["assignStatus"] == case["expected"]["status"], ticket
+        assert len(desk.grants()) - before == int(case["expected"]["grant"]), f"case {case['case']}"
+        calls = [entry["tool"] for entry in desk.ledger(ticket_id, "call#")]
+        assert calls == EXPECTED_CALLS[case["case"]].split()
+        (status,) = desk.ledger(ticket_id, "status#")
+        assert status["toolCalls"] == len(calls)
+        assert 0 <= status["modelMs"] <= status["runMs"]
+        (mail,) = wait_until(partial(desk.mail, ticket_id), what="a notification")
+        attributes = attributes_of(mail)
+        assert attributes["notification_id"] == f"{ticket_id}:1"
+        assert attributes["employee"] == case["employee"]
+        assert attributes["status"] == ticket["state"]
+        assert ticket["assignStatus"] in mail["Message"]
+        assert "Next step: " in mail["Message"]
+    assert [row for row in desk.rows("UserAccess") if "#" not in row["environmentId"]] == standing
+    first = next(row for row in desk.grants() if row["ticketId"] == "case-1")
+    assert (first["employeeId"], first["accessType"], first["grantedEnvironmentId"]) == ("111", "Read", "1")
+    assert first["expiresAt"] - first["grantedAt"] == 8 * 86_400
+    assert "churn" in first["reason"]
+
+
+@pytest.mark.usefixtures("service")
+def test_a_ticket_that_is_sent_again_is_no_second_ticket(desk: Desk) -> None:
+    desk.submit("T-1", "111", a_text())
+    desk.ended("T-1")
+    desk.submit("T-1", "111", a_text())
+    desk.submit("T-1", "121", a_text())
+    letter = desk.dead_letter("ticket-intake")
+    assert reason_of(letter).startswith("ticketId: belongs to another ticket")
+    assert len(desk.rows("Ticket")) == 1
+    assert len(desk.grants()) == 1
+    assert len(desk.ledger("T-1", "attempt#")) == 1
+
+
+@pytest.mark.usefixtures("service")
+def test_bad_messages_end_in_the_dead_letter_queue_with_field_and_remedy(desk: Desk) -> None:
+    good = {"version": 1, "ticketId": "T-1", "employeeId": "111", "content": a_text()}
+    without_content = {name: value for name, value in good.items() if name != "content"}
+    bad = {
+        "body: is not JSON": "{",
+        "content: is missing": json.dumps(without_content),
+        "priority: is not a field": json.dumps({**good, "priority": 1}),
+        "employeeId: is not in the directory": json.dumps({**good, "employeeId": "999"}),
+    }
+    for reason, body in bad.items():
+        desk.send("ticket-intake", body)
+        letter = desk.dead_letter("ticket-intake")
+        assert letter["Body"] == body
+        assert reason in reason_of(letter)
+        assert "; " in reason_of(letter)
+    # S3's test event is nobody's ticket: it goes, and the next ticket is worked on.
+    desk.send("ticket-intake", json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "x"}))
+    desk.submit("T-2", "111", a_text())
+    assert desk.ended("T-2")["assignStatus"] == "auto-resolved"
+    dead = desk.resources.queues["ticket-intake-dead"]
+    counts = desk.sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["ApproximateNumberOfMessages"])
+    assert counts["Attributes"]["ApproximateNumberOfMessages"] == "0"
+    assert [row["ticketId"] for row in desk.rows("Ticket")] == ["T-2"]
+
+
+@pytest.mark.usefixtures("service")
+def test_nobody_sends_tickets_for_somebody_else(desk: Desk) -> None:
+    desk.put("User", employeeId="111", manager="@sam", senderId="000000000111")
+    desk.put("User", employeeId="121", manager="@sam", senderId="000000000121")
+    desk.submit("forged", "121", a_text(), access_key="000000000111")
+    assert "is not the employee of the sender" in reason_of(desk.dead_letter("ticket-intake"))
+    desk.submit("own", "111", a_text(), access_key="000000000111")
+    assert desk.ended("own")["assignStatus"] == "auto-resolved"
+    assert desk.ticket("forged") is None
+
+
+@pytest.mark.usefixtures("service")
+@pytest.mark.parametrize(
+    ("behaviour", "said"),
+    [
+        ({"planner": "prose_only"}, "without resolving or assigning"),
+        ({"planner": "loops"}, "repeated one call more than"),
+        ({"faults": [{"kind": "access_denied", "next": 1}]}, "AccessDenied"),
+        ({"faults": [{"kind": "stop_reason", "stop_reason": "max_tokens", "next": 1}]}, "was cut"),
+    ],
+)
+def test_whatever_way_the_agent_fails_the_owner_gets_the_ticket_with_the_reason(
+    desk: Desk, bedrock: BedrockEndpoint, behaviour: dict[str, Any], said: str
+) -> None:
+    bedrock.control(f"models/{MODEL}", behaviour)
+    desk.submit("T-1", "111", a_text())
+    ticket = desk.ended("T-1")
+    assert ticket["assignStatus"] == "handed over to @sam"
+    assert said in ticket["communication"]
+    assert not desk.grants()
+
+
+@pytest.mark.usefixtures("service")
+def test_a_throttled_model_delays_a_ticket_and_does_not_change_its_end(desk: Desk, bedrock: BedrockEndpoint) -> None:
+    kinds = ("throttled", "unavailable", "model_timeout", "drop_after_reading", "truncated_json")
+    bedrock.control(f"models/{MODEL}/faults", {"faults": [{"kind": kind, "next": 1} for kind in kinds]})
+    desk.submit("T-1", "111", a_text())
+    assert desk.ended("T-1")["assignStatus"] == "auto-resolved"
+    assert len(desk.ledger("T-1", "attempt#")) == 1
+
+
+@pytest.mark.usefixtures("service")
+def test_a_ticket_that_the_agent_cannot_end_is_handed_over_with_the_reason(desk: Desk) -> None:
+    desk.submit("unknown", "111", a_text(environment="EnvironmentId: 99"))
+    desk.submit("conflict", "111", a_text() + "\nEnvironmentId: 4")
+    desk.submit("printer", "111", "Title: Printer\nOut of paper on floor 2.")
+    unknown, conflict, printer = (desk.ended(ticket_id) for ticket_id in ("unknown", "conflict", "printer"))
+    assert {row["assignStatus"] for row in (unknown, conflict, printer)} == {"handed over to service-desk"}
+    assert "EnvironmentId 99 is not in the directory" in unknown["communication"]
+    assert "EnvironmentId is given more than once" in conflict["communication"]
+    (mail,) = wait_until(lambda: desk.mail("unknown"), what="a notification")
+    assert attributes_of(mail)["resolverGroup"] == "service-desk"
+
+
+def test_the_model_may_go_away_in_the_middle_and_nothing_is_lost(desk: Desk, tmp_path: Path) -> None:
+    """Closes the model's port while three tickets are worked on, and opens it again: every ticket ends as if nothing
+    had been, with one run, one grant and one notification each."""
+    slow = {"models": {"*": {"latency": {"fixed_ms": 150}}}}
+    with running_bedrock(tmp_path / "first", slow) as first:
+        port = urlsplit(first.url).port
+        assert port is not None
+        with running_ticket_agent(desk, first, tmp_path):
+            for ticket_id, employee in (("T-1", "111"), ("T-2", "121"), ("T-3", "131")):
+                desk.submit(ticket_id, employee, a_text())
+            wait_until(lambda: desk.ledger("T-1", "turn#"), what="the first turn")
+            first.process.stop()
+            assert all(row["state"] == "open" for row in desk.rows("Ticket"))
+            with running_bedrock(tmp_path / "second", port=port):
+                statuses = [desk.ended(ticket_id)["assignStatus"] for ticket_id in ("T-1", "T-2", "T-3")]
+    assert statuses == ["auto-resolved", "auto-resolved", "assigned to @sam"]
+    assert len(desk.grants()) == 2
+    assert [len(desk.ledger(ticket_id, "attempt#")) for ticket_id in ("T-1", "T-2", "T-3")] == [1, 1, 1]
