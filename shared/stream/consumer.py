@@ -65,7 +65,7 @@ class StreamConsumer:
     @property
     def held(self) -> list[str]:
         """The shards that this task is reading."""
-        return sorted(self._readings)
+        return sorted(shard_id for shard_id, reading in self._readings.items() if not reading.task.done())
 
     @property
     def iterator_age(self) -> float:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from shared.backoff import Uniform
 from shared.clock import Now
-from shared.errors import DeskhandError
+from shared.errors import DeskhandError, TransientError
 from shared.logs import logger
 from shared.stream.delivery import Delivery, Ended
 from shared.stream.holding import Holding
@@ -124,5 +124,12 @@ class ShardReader:
     async def _report_gap(self) -> None:
         self._holding.check()
         log.error("records trimmed before they were read", shard=self._shard_id, after=self._after)
-        if self._on_gap is not None:
+        if self._on_gap is None:
+            return
+        try:
             await self._on_gap(self._shard_id, self._after)
+        except DeskhandError:
+            raise
+        except Exception as error:
+            # Going on would lose the gap for good, and ending would take the task's other loops down with it.
+            raise TransientError(f"the gap could not be reported: {type(error).__name__}") from error

@@ -17,7 +17,7 @@ async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
 
 async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel ``tasks`` and wait until they are gone, so that nothing of theirs runs on behind the caller's back."""
-    remaining = [task for task in tasks if not task.done()]
-    for task in remaining:
+    tasks = list(tasks)
+    for task in tasks:
         task.cancel()
-    await asyncio.gather(*remaining, return_exceptions=True)
+    await asyncio.gather(*tasks, return_exceptions=True)
