@@ -10,9 +10,9 @@ a valid request; errors come in REST-JSON's shape.
 It is not a language model. Three stand-ins answer Converse, chosen by what the request is, for any model id of the
 catalogue; each reply names its own in ``trace.promptRouter.invokedModelId`` and in the header ``x-deskhand-stand-in``:
 
-    toolConfig is set                           deskhand-stand-in/planner   follows the access rules, by the request alone
-    <categories> and a <rows-...> block         deskhand-stand-in/tagger    nearest category by word vectors and cue words
-    anything else                               deskhand-stand-in/greeter   says that it is a stand-in
+    toolConfig is set                     deskhand-stand-in/planner   follows the access rules, by the request alone
+    <categories> and a <rows-...> block   deskhand-stand-in/tagger    nearest category by word vectors and cue words
+    anything else                         deskhand-stand-in/greeter   says that it is a stand-in
 
 What it proves: that requests, replies, errors, quotas and faults are handled. What it does not: how well a real model
 tags or plans, real token counts (``tokens`` is an estimate), real latency, streaming (not offered), signatures (not

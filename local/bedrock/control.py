@@ -57,6 +57,8 @@ def routes(state: State) -> list[web.RouteDef]:
     def post_faults(request: web.Request, body: Any) -> Any:
         given = _object(body)
         several = given["faults"] if given.keys() == {"faults"} else [given]
+        if not isinstance(several, list):
+            raise ValueError("faults is to be a list")
         state.plan(_id(request)).add([Fault.model_validate(one) for one in several])
         return DONE
 

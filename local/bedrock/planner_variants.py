@@ -62,16 +62,15 @@ def _hostile(seen: Transcript) -> Step:
 
 
 def _ignores_denials(seen: Transcript) -> Step:
-    """By the rules, except that every refusal counts as a success."""
-    believed: tuple[Mapping[str, object], ...] = tuple({**call.result, "granted": True} for call in seen.calls)
-    calls = tuple(
-        replace(call, failed=False, result=result) if call.name in (GIVE, RESOLVE, ASSIGN) else call
-        for call, result in zip(seen.calls, believed, strict=True)
-    )
-    step = planner.plan(replace(seen, calls=calls))
-    if isinstance(step, Calls) and step.calls[0].name == ASSIGN and seen.called(GIVE) is None:
+    """By the rules as far as the first refusal or hand-over; then it grants and resolves whatever it is told."""
+    step = planner.plan(seen)
+    if not isinstance(step, Calls) or step.calls[0].name != ASSIGN:
+        return step
+    if seen.called(GIVE) is None:
         return Calls((Call(GIVE, {"environmentId": _environment(seen)}),))
-    return step
+    if seen.called(RESOLVE) is None:
+        return Calls((Call(RESOLVE, {"description": "Access was granted."}),))
+    return Final("Access was granted.")
 
 
 def _loops(seen: Transcript) -> Step:

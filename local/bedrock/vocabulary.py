@@ -26,12 +26,13 @@ THEMES = (
     Theme(
         cues=_split("application, app, software, program"),
         words=_split(
-            "app, apps, application, software, program, crash, freez, bug, buggy, update, login, log in, logs me out, "
-            "sign in, password, screen goes, interface, install, loading, load, menu, button, notification, error, "
-            "version, glitch, website, page, hang, unresponsive, slow, settings, dark mode, widget, spinner, logged out, log out, "
-            "browser, android, ios, popup, pop-up, tap, swipe, scroll, click, feature, filter, search, reminder, calendar, "
-            "sign up, refresh, reload, beta, release, patch, export, import, font, tab, reinstall, closes, white screen, "
-            "landing page, form, language, translation, offline mode, layout"
+            "app, apps, application, software, program, crash, freez, bug, buggy, update, login, log in, logs me "
+            "out, sign in, password, screen goes, interface, install, loading, load, menu, button, notification, "
+            "error, version, glitch, website, page, hang, unresponsive, slow, settings, dark mode, widget, "
+            "spinner, logged out, log out, browser, android, ios, popup, pop-up, tap, swipe, scroll, click, "
+            "feature, filter, search, reminder, calendar, sign up, refresh, reload, beta, release, patch, export, "
+            "import, font, tab, reinstall, closes, white screen, landing page, form, language, translation, "
+            "offline mode, layout"
         ),
         phrases=(
             "the app crashes when I open it",
@@ -43,9 +44,9 @@ THEMES = (
     Theme(
         cues=_split("backup, cloud, sync, storage"),
         words=_split(
-            "backup, backups, back up, backed up, backing up, cloud, sync, restor, storage, upload, my files, "
-            "my photos, my documents, snapshot, gigabyte, gb, recover, lost files, archive, drive, tb, terabyte, synchron, "
-            "folder, files, version history, retention, encrypt, vault, uploading, photos, documents"
+            "backup, backups, back up, backed up, backing up, cloud, sync, restor, storage, upload, my files, my "
+            "photos, my documents, snapshot, gigabyte, gb, recover, lost files, archive, drive, tb, terabyte, "
+            "synchron, folder, files, version history, retention, encrypt, vault, uploading, photos, documents"
         ),
         phrases=(
             "the cloud backup fails and my files are not synced",
@@ -57,10 +58,10 @@ THEMES = (
         cues=_split("payment, billing, invoice, charge, refund"),
         words=_split(
             "pay, paid, paying, payment, charg, refund, invoice, bill, billed, billing, credit card, debit, card, "
-            "paypal, checkout, money, subscription, price, fee, fees, voucher, coupon, discount, bank, transaction, "
-            "double charge, overcharg, iban, vat, receipt, renew, cancelled my order, declined, cost, euro, euros, eur, dollar, "
-            "usd, pounds, gbp, trial, wallet, apple pay, google pay, instalment, installment, deposit, chargeback, "
-            "statement, tax, promo, gift card, reimburs, debited, auto-renew"
+            "paypal, checkout, money, subscription, price, fee, fees, voucher, coupon, discount, bank, "
+            "transaction, double charge, overcharg, iban, vat, receipt, renew, cancelled my order, declined, "
+            "cost, euro, euros, eur, dollar, usd, pounds, gbp, trial, wallet, apple pay, google pay, instalment, "
+            "installment, deposit, chargeback, statement, tax, promo, gift card, reimburs, debited, auto-renew"
         ),
         phrases=(
             "I was charged twice on my credit card",
@@ -72,11 +73,11 @@ THEMES = (
         cues=_split("shipment, shipping, delivery, package, parcel, logistics"),
         words=_split(
             "ship, shipped, shipping, shipment, deliver, package, parcel, courier, tracking, arriv, post office, "
-            "postman, box was, carrier, mailbox, lost in transit, dispatch, neighbour, neighbor, doorstep, late order, "
-            "wrong address, warehouse, customs, still waiting for my order, packaging, driver, van, letterbox, fence, porch, "
-            "doorbell, signature, depot, dhl, ups, fedex, hermes, dpd, gls, usps, royal mail, in transit, envelope, "
-            "bubble wrap, cardboard, box, pick up, collection point, locker, ordered, delay, out for delivery, next day, "
-            "safe place, missing item, wrong item"
+            "postman, box was, carrier, mailbox, lost in transit, dispatch, neighbour, neighbor, doorstep, late "
+            "order, wrong address, warehouse, customs, still waiting for my order, packaging, driver, van, "
+            "letterbox, fence, porch, doorbell, signature, depot, dhl, ups, fedex, hermes, dpd, gls, usps, royal "
+            "mail, in transit, envelope, bubble wrap, cardboard, box, pick up, collection point, locker, ordered, "
+            "delay, out for delivery, next day, safe place, missing item, wrong item"
         ),
         phrases=(
             "the package was delivered late and damaged",
@@ -87,12 +88,13 @@ THEMES = (
     Theme(
         cues=_split("hardware, device, defect, equipment"),
         words=_split(
-            "hardware, device, battery, broken, broke, screen, display, hinge, keyboard, charger, charging, cable, "
-            "overheat, hot, fan, speaker, microphone, camera, usb, port, power button, turn on, turns on, noise, "
-            "buzzing, rattl, scratch, crack, dead, died, pixel, sensor, adapter, hdmi, defect, smoke, burn, motor, "
-            "loose, headphone, earbud, touchpad, lens, plug, screw, switch, knob, strap, wheel, leak, wobbl, bent, snapped, "
-            "casing, led, flicker, vibrat, antenna, printer, bulb, fuse, spark, smell, melt, stopped working, charge, drain, "
-            "volt, jack, remote, trackpad, mouse, stylus, lid, rust, dent, stuck, keys"
+            "hardware, device, battery, broken, broke, screen, display, hinge, keyboard, charger, charging, "
+            "cable, overheat, hot, fan, speaker, microphone, camera, usb, port, power button, turn on, turns on, "
+            "noise, buzzing, rattl, scratch, crack, dead, died, pixel, sensor, adapter, hdmi, defect, smoke, "
+            "burn, motor, loose, headphone, earbud, touchpad, lens, plug, screw, switch, knob, strap, wheel, "
+            "leak, wobbl, bent, snapped, casing, led, flicker, vibrat, antenna, printer, bulb, fuse, spark, "
+            "smell, melt, stopped working, charge, drain, volt, jack, remote, trackpad, mouse, stylus, lid, rust, "
+            "dent, stuck, keys"
         ),
         phrases=(
             "the device stopped working, the battery died",
