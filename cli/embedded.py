@@ -28,6 +28,9 @@ def sole_holder(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise AlreadyRunning(str(folder)) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
         try:
             yield
         finally:
@@ -51,6 +54,14 @@ def is_held(folder: Path) -> bool:
         return False
     except BlockingIOError:
         return True
+
+
+def holder_pid(folder: Path) -> int | None:
+    """The process that holds the embedded cloud of ``folder``; None if none does."""
+    if not is_held(folder):
+        return None
+    text = (folder / "up.lock").read_text(encoding="utf-8").strip()
+    return int(text) if text else None
 
 
 def read_state(folder: Path) -> dict[str, Any] | None:

@@ -39,23 +39,19 @@ def submit(
     as_json: JsonOption = False,
 ) -> None:
     """Send one ticket to the queue NAME-ticket-intake."""
-    message: dict[str, Any] = {
+    message = {
         "version": 1,
         "ticketId": ticket_id or f"t-{uuid.uuid4().hex[:12]}",
         "employeeId": employee,
         "content": _content(file, text),
     }
-    body = json.dumps(message, ensure_ascii=False)
-    try:
-        TICKET.read(body)
-    except BadInput as error:
-        raise UserError(f"the ticket cannot be sent: {error.field} {error.problem}", error.remedy) from None
+    body = ticket_body(message)
     there = open_cloud(cloud, name)
-    sent = there.client("sqs").send_message(QueueUrl=queue_url(there, "ticket-intake"), MessageBody=body)
+    message_id = send_ticket(there, body)
     if wait:
-        _show(_await_outcome(there, message["ticketId"], wait), there, as_json=as_json)
+        _show(_await_outcome(there, str(message["ticketId"]), wait), there, as_json=as_json)
     elif as_json:
-        print_json({"ticketId": message["ticketId"], "messageId": sent["MessageId"]})
+        print_json({"ticketId": message["ticketId"], "messageId": message_id})
     else:
         typer.echo(message["ticketId"])
         say(f"sent; follow it with: deskhand tickets show {message['ticketId']}")
@@ -107,6 +103,22 @@ def list_(
         ],
     )
     say(f"{min(limit, len(found))} of {len(found)} tickets")
+
+
+def ticket_body(message: Mapping[str, Any]) -> str:
+    """The ticket as the queue takes it. Raises UserError for what intake would refuse, in the same words."""
+    body = json.dumps(message, ensure_ascii=False)
+    try:
+        TICKET.read(body)
+    except BadInput as error:
+        raise UserError(f"the ticket cannot be sent: {error.field} {error.problem}", error.remedy) from None
+    return body
+
+
+def send_ticket(cloud: Cloud, body: str) -> str:
+    """Put the ticket on the queue; returns the message id."""
+    sent = cloud.client("sqs").send_message(QueueUrl=queue_url(cloud, "ticket-intake"), MessageBody=body)
+    return str(sent["MessageId"])
 
 
 def rows_of(cloud: Cloud, table: str, operation: str, **request: Any) -> Iterator[dict[str, Any]]:
