@@ -53,7 +53,9 @@ def encoding_of(file: BinaryIO) -> Encoding:
         raise UnusableFile("is UTF-32; save it as UTF-8")
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return _sound_utf16(file)
-    if head.startswith((b"PK\x03\x04", b"\x1f\x8b", b"%PDF", b"\xd0\xcf\x11\xe0")) or b"\x00" in head:
+    # One NUL is a bad row; UTF-16 without its mark has one in every other place.
+    mostly_not_text = 10 * head.count(b"\x00") > len(head)
+    if mostly_not_text or head.startswith((b"PK\x03\x04", b"\x1f\x8b", b"%PDF", b"\xd0\xcf\x11\xe0")):
         raise UnusableFile(
             "is not text (a spreadsheet, an archive or UTF-16 without its mark); save it as CSV in UTF-8"
         )

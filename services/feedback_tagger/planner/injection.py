@@ -19,6 +19,7 @@ _TO_THE_MODEL = re.compile(
       \b(?:only|with|for|all|every|each)\b.{0,30}(?:\brow|\bline|\blabel|\bcategor|\d+\s*:\s*\d+)
     | \b(?:classify|label|tag|categori[sz]e|mark)\b.{0,30}
       \b(?:all|every|each|this|these|row|rows|as)\b.{0,30}(?:\brow|\bcategor|\bunknown|\d)
+    | \b(?:classify|label|tag|categori[sz]e|mark|rate)\b.{0,20}\b(?:this|these|it|me|row|review|feedback)\b.{0,20}\bas\b
     | \b(?:all|every|other|previous|following)\s+(?:rows?|lines?|reviews?|entries)\b
     | \brow\s*\#?\s*\d+
     | \b(?:jailbreak|prompt\s+injection|as\s+an\s+ai|language\s+model|assistant\s*:|system\s*:|user\s*:|human\s*:)

@@ -1,0 +1,322 @@
+"""The tagger's store on a real PostgreSQL: each row once, each chunk once, each run closed once, whoever races."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import pytest
+
+from services.feedback_tagger.domain.feedback import Feedback, Row, content_digest, row_identity
+from services.feedback_tagger.domain.run import RunState
+from services.feedback_tagger.store.migrate import migrate_database, migrations
+from services.feedback_tagger.store.port import ChunkResult, Ingested, LabelledRow, NewRun, OpenRun
+from services.feedback_tagger.store.postgres import postgres_pool
+from services.feedback_tagger.store.postgres_rows import PostgresRows
+from services.feedback_tagger.store.postgres_runs import PostgresRuns
+from shared.errors import PermanentError, TransientError
+
+TASKS_AT_ONCE = 6
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[Any]:
+    await migrate_database(database)
+    async with postgres_pool(database, connections=TASKS_AT_ONCE) as pool:
+        yield pool
+
+
+@pytest.fixture
+def runs(pool: Any) -> PostgresRuns:
+    return PostgresRuns(pool)
+
+
+@pytest.fixture
+def rows(pool: Any) -> PostgresRows:
+    return PostgresRows(pool)
+
+
+def a_run(run_id: str = "run-1", *, sequencer: str = "1", rows_per_chunk: int = 20) -> NewRun:
+    key = f"uploads/{run_id}.csv"
+    return NewRun(
+        run_id=run_id, bucket="b", key=key, task="categorise", rows_per_chunk=rows_per_chunk, sequencer=sequencer
+    )
+
+
+def labelled(*texts: str, label: str = "Payment", twin: int = 1) -> list[LabelledRow]:
+    found = []
+    for line, text in enumerate(texts, start=2):
+        feedback = Feedback(feedback=text, create_date=datetime(2024, 3, 25, tzinfo=UTC), extra={"Region": "north"})
+        found.append(
+            LabelledRow(Row(line=line, identity=row_identity(content_digest(feedback), twin), feedback=feedback), label)
+        )
+    return found
+
+
+def a_chunk(
+    number: int, found: Sequence[LabelledRow], *, run_id: str = "run-1", row_count: int | None = None
+) -> ChunkResult:
+    return ChunkResult(
+        run_id=run_id,
+        chunk_no=number,
+        row_count=len(found) if row_count is None else row_count,
+        labelled=found,
+        calls=1,
+        input_tokens=100,
+        output_tokens=10,
+    )
+
+
+async def state_of(runs: PostgresRuns, run_id: str = "run-1") -> RunState:
+    state = await runs.run_state(run_id)
+    assert state is not None
+    return state
+
+
+async def ingested(
+    runs: PostgresRuns, *, chunks: int, rows_read: int, rejected: int = 0, run_id: str = "run-1"
+) -> None:
+    progress = Ingested(rows_read=rows_read, rows_rejected=rejected, chunks_sent=chunks, total_chunks=chunks)
+    await runs.note_ingest(run_id, progress)
+
+
+async def test_migrations_run_once_whoever_starts_together_and_again_change_nothing(database: str) -> None:
+    applied = await asyncio.gather(*(migrate_database(database) for _ in range(4)))
+    assert sorted(map(len, applied)) == [0, 0, 0, len(migrations())]
+    assert await migrate_database(database) == []
+
+
+async def test_a_database_of_the_reference_is_taken_over_with_its_rows_and_categories(database: str) -> None:
+    connection = await asyncpg.connect(database)
+    try:
+        await connection.execute((migrations()[0]).sql)
+        await connection.execute("insert into customer_feedback_category (category_name) values ('Our own')")
+        await connection.execute("insert into customer_feedback (feedback) values ('old one'), ('old two')")
+        await migrate_database(database)
+        assert await connection.fetchval("select count(*) from feedback_latest") == 2
+        assert await connection.fetchval("select array_agg(category_name) from customer_feedback_category") == [
+            "Our own"
+        ]
+    finally:
+        await connection.close()
+
+
+async def test_a_new_database_has_the_five_default_categories_in_order(rows: PostgresRows) -> None:
+    assert (await rows.taxonomy()).names == (
+        "Application issues",
+        "Cloud backup issues",
+        "Payment",
+        "Package shipment",
+        "Hardware failures",
+    )
+
+
+async def test_two_workers_on_one_chunk_store_it_once(runs: PostgresRuns, rows: PostgresRows) -> None:
+    await runs.open_run(a_run())
+    chunk = a_chunk(0, labelled("a", "b", "c"))
+    finished = await asyncio.gather(*(rows.finish_chunk(chunk) for _ in range(TASKS_AT_ONCE)))
+    assert sorted(finished) == [False] * (TASKS_AT_ONCE - 1) + [True]
+    state = await state_of(runs)
+    assert (state.stored, state.duplicates, state.chunks_done, state.calls) == (3, 0, 1, 1)
+    assert await rows.chunk_is_done("run-1", 0)
+    assert not await rows.chunk_is_done("run-1", 1)
+
+
+async def test_two_runs_with_the_same_rows_in_other_orders_store_each_once(
+    runs: PostgresRuns, rows: PostgresRows
+) -> None:
+    found = labelled(*(f"text {n}" for n in range(200)))
+    for number in range(TASKS_AT_ONCE):
+        await runs.open_run(a_run(f"run-{number}"))
+    await asyncio.gather(
+        *(
+            rows.finish_chunk(a_chunk(0, found[number:] + found[:number], run_id=f"run-{number}"))
+            for number in range(TASKS_AT_ONCE)
+        )
+    )
+    states = [await state_of(runs, f"run-{number}") for number in range(TASKS_AT_ONCE)]
+    assert sum(state.stored for state in states) == 200
+    assert sum(state.duplicates for state in states) == 200 * (TASKS_AT_ONCE - 1)
+    assert await rows.known([row.row.identity for row in found] + ["other"]) == {row.row.identity for row in found}
+
+
+async def test_twins_are_two_rows(runs: PostgresRuns, rows: PostgresRows, pool: Any) -> None:
+    await runs.open_run(a_run())
+    await rows.finish_chunk(a_chunk(0, labelled("same") + labelled("same", twin=2)))
+    assert await pool.fetchval("select count(*) from customer_feedback where feedback = 'same'") == 2
+
+
+async def test_a_chunk_that_the_database_refuses_leaves_no_trace(runs: PostgresRuns, rows: PostgresRows) -> None:
+    await runs.open_run(a_run())
+    (bad,) = labelled("bad")
+    too_long = replace(bad, row=replace(bad.row, feedback=replace(bad.row.feedback, store="x" * 21)))
+    with pytest.raises(PermanentError, match="refuses the values"):
+        await rows.finish_chunk(a_chunk(0, [*labelled("good"), too_long]))
+    assert (await state_of(runs)).stored == 0
+    assert not await rows.chunk_is_done("run-1", 0)
+
+
+async def test_a_database_that_is_away_is_a_transient_error() -> None:
+    async with postgres_pool("postgresql://nobody@/none?host=/nowhere", connections=1) as pool:
+        with pytest.raises(TransientError):
+            await PostgresRows(pool).taxonomy()
+
+
+async def test_exactly_one_closes_a_run_and_only_when_all_its_chunks_have_ended(
+    runs: PostgresRuns, rows: PostgresRows
+) -> None:
+    await runs.open_run(a_run())
+    await rows.finish_chunk(a_chunk(0, labelled("a")))
+    assert await runs.open_runs() == [OpenRun("run-1", False)]
+    await ingested(runs, chunks=2, rows_read=2)
+    assert not await runs.close_if_ready("run-1")
+    await rows.finish_chunk(a_chunk(1, labelled("b")))
+    assert await runs.open_runs() == [OpenRun("run-1", True)]
+    assert sorted(await asyncio.gather(*(runs.close_if_ready("run-1") for _ in range(TASKS_AT_ONCE)))).count(True) == 1
+    state = await state_of(runs)
+    assert (state.status, state.by_label, state.input_tokens) == ("complete", {"Payment": 2}, 200)
+    assert state.finished_at is not None
+    assert state.finished_at >= state.started_at
+    assert await runs.open_runs() == []
+
+
+async def test_one_task_announces_and_a_crashed_one_is_replaced(runs: PostgresRuns, pool: Any) -> None:
+    await runs.open_run(a_run())
+    await ingested(runs, chunks=0, rows_read=0)
+    await runs.close_if_ready("run-1")
+    claims = await asyncio.gather(*(runs.claim_announcement(claim_seconds=60) for _ in range(TASKS_AT_ONCE)))
+    assert [claim.run_id for claim in claims if claim] == ["run-1"]
+    await pool.execute("update feedback_run set announcer_until = now() - interval '1 second'")
+    again = await runs.claim_announcement(claim_seconds=60)
+    assert again is not None
+    await runs.announced("run-1", revision=again.revision)
+    await pool.execute("update feedback_run set announcer_until = null")
+    assert await runs.claim_announcement(claim_seconds=60) is None
+
+
+async def test_dead_chunks_close_a_run_and_their_rows_are_listed(runs: PostgresRuns, rows: PostgresRows) -> None:
+    await runs.open_run(a_run())
+    await rows.finish_chunk(a_chunk(0, labelled(*(f"t{n}" for n in range(9)))))
+    await rows.bury_chunk("run-1", 1, lines=[11, 12], reason="no such model")
+    await rows.bury_chunk("run-1", 1, lines=[11, 12], reason="told twice")
+    await rows.bury_chunk("run-1", 0, lines=[2], reason="done long ago")
+    await ingested(runs, chunks=2, rows_read=11)
+    assert await runs.close_if_ready("run-1")
+    state = await state_of(runs)
+    assert (state.status, state.stored, state.rows_dead) == ("partial", 9, 2)
+    assert await runs.dead_rows("run-1") == [(11, "no such model"), (12, "no such model")]
+
+
+async def test_a_dead_chunk_that_comes_back_opens_its_run_again_at_the_next_revision(
+    runs: PostgresRuns, rows: PostgresRows
+) -> None:
+    await runs.open_run(a_run())
+    await rows.bury_chunk("run-1", 0, lines=[2], reason="no such model")
+    await ingested(runs, chunks=1, rows_read=1)
+    await runs.close_if_ready("run-1")
+    claimed = await runs.claim_announcement(claim_seconds=60)
+    assert claimed is not None
+    assert (claimed.status, claimed.revision) == ("failed", 1)
+    await runs.announced("run-1", revision=1)
+
+    assert await rows.finish_chunk(a_chunk(0, labelled("a")))
+    assert await runs.open_runs() == [OpenRun("run-1", True)]
+    assert await runs.close_if_ready("run-1")
+    corrected = await runs.claim_announcement(claim_seconds=60)
+    assert corrected is not None
+    assert (corrected.status, corrected.revision, corrected.rows_dead) == ("complete", 2, 0)
+    assert await runs.dead_rows("run-1") == []
+
+
+async def test_a_run_keeps_the_chunk_size_it_was_opened_with(runs: PostgresRuns) -> None:
+    assert not (await runs.open_run(a_run(rows_per_chunk=20))).ingested
+    again = await runs.open_run(a_run(rows_per_chunk=5))
+    assert (again.rows_per_chunk, again.repeated, again.ingested) == (20, False, False)
+
+
+async def test_a_later_upload_of_a_finished_run_is_a_repeat_and_a_redelivery_is_not(runs: PostgresRuns) -> None:
+    await runs.open_run(a_run())
+    assert not (await runs.open_run(a_run(sequencer="2"))).repeated
+    await ingested(runs, chunks=0, rows_read=0)
+    await runs.close_if_ready("run-1")
+    assert not (await runs.open_run(a_run())).repeated
+    assert (await runs.open_run(a_run(sequencer="2"))).repeated
+    await runs.note_repeat("run-1", "2")
+    await runs.note_repeat("run-1", "2")
+    seen = await runs.open_run(a_run(sequencer="2"))
+    assert (seen.repeated, seen.state.repeats) == (False, 1)
+
+
+async def test_a_later_upload_gives_dead_rows_another_chance(runs: PostgresRuns, rows: PostgresRows) -> None:
+    await runs.open_run(a_run())
+    await rows.finish_chunk(a_chunk(0, labelled("a")))
+    await rows.bury_chunk("run-1", 1, lines=[3], reason="away for too long")
+    await ingested(runs, chunks=2, rows_read=2)
+    await runs.close_if_ready("run-1")
+    opened = await runs.open_run(a_run(sequencer="2"))
+    assert (opened.ingested, opened.repeated, opened.state.revision, opened.state.chunks_done) == (False, False, 2, 1)
+    await ingested(runs, chunks=2, rows_read=2)
+    await rows.finish_chunk(a_chunk(1, labelled("b")))
+    assert await runs.close_if_ready("run-1")
+    assert ((await state_of(runs)).status, (await state_of(runs)).stored) == ("complete", 2)
+
+
+async def test_an_abandoned_ingest_closes_with_what_was_sent(runs: PostgresRuns, rows: PostgresRows) -> None:
+    await runs.open_run(a_run())
+    await runs.note_ingest("run-1", Ingested(rows_read=20, chunks_sent=1))
+    await runs.abandon_ingest("run-1", "the bucket is gone")
+    await runs.note_ingest("run-1", Ingested(rows_read=40, chunks_sent=2, total_chunks=2))
+    assert not await runs.close_if_ready("run-1")
+    await rows.finish_chunk(a_chunk(0, labelled("a")))
+    assert await runs.close_if_ready("run-1")
+    state = await state_of(runs)
+    assert (state.status, state.problem, state.total_chunks) == ("failed", "the bucket is gone", 1)
+
+
+async def test_reports_of_an_open_run_are_claimed_by_one_at_a_time(runs: PostgresRuns) -> None:
+    await runs.open_run(a_run())
+    claims = await asyncio.gather(*(runs.claim_report("run-1", every_seconds=60) for _ in range(TASKS_AT_ONCE)))
+    assert sorted(claims) == [False] * (TASKS_AT_ONCE - 1) + [True]
+    assert await runs.claim_report("run-1", every_seconds=0)
+
+
+async def test_single_rows_belong_to_no_run_and_are_stored_once(rows: PostgresRows, pool: Any) -> None:
+    found = labelled("a", "b")
+    assert await rows.add_singles(found, execution_ids=["m-1", "m-2"]) == 2
+    assert await rows.add_singles([*found, *found], execution_ids=["m-3"] * 4) == 0
+    assert await rows.add_singles([], execution_ids=[]) == 0
+    stored = await pool.fetch("select run_id, execution_id, extra from customer_feedback order by id")
+    assert [tuple(row) for row in stored] == [
+        (None, "m-1", '{"Region": "north"}'),
+        (None, "m-2", '{"Region": "north"}'),
+    ]
+
+
+async def test_dashboards_see_the_latest_row_of_an_id_and_the_best_label(pool: Any) -> None:
+    await pool.execute(
+        "insert into customer_feedback (ref_id, feedback, stars, label_llm, label_post_processing, label_correction,"
+        " create_date) values"
+        " ('7', 'old', '1', 'Payment', null, null, '2024-01-31T23:00Z'),"
+        " ('7', 'new', '4,5', 'Payment', 'New theme', null, '2024-02-01T01:00Z'),"
+        " ('8', 'one', 'many', 'unknown', 'New theme', 'Package shipment', '2024-02-03'),"
+        " (null, 'a', '2', 'unknown', '', '', '2024-02-04'), (null, 'b', null, null, null, null, '2024-03-04')"
+    )
+    latest = await pool.fetch(
+        "select feedback, label, label_source, stars_number::float from feedback_latest order by id"
+    )
+    assert [tuple(row) for row in latest] == [
+        ("new", "New theme", "post-processing", 4.5),
+        ("one", "Package shipment", "correction", None),
+        ("a", "unknown", "model", 2.0),
+        ("b", "unknown", "model", None),
+    ]
+    months = await pool.fetch("select month::text, label, feedback_count from feedback_by_month order by 1, 2")
+    assert [tuple(row) for row in months] == [
+        ("2024-02-01", "New theme", 1),
+        ("2024-02-01", "Package shipment", 1),
+        ("2024-02-01", "unknown", 1),
+        ("2024-03-01", "unknown", 1),
+    ]
+    assert await pool.fetchval("select sum(feedback_count) from feedback_by_category") == 4
