@@ -121,8 +121,8 @@ def service(desk: Desk, bedrock: BedrockEndpoint, tmp_path: Path) -> Iterator[No
 
 
 @contextmanager
-def running_ticket_agent(desk: Desk, bedrock: BedrockEndpoint, folder: Path) -> Iterator[None]:
-    settings = {"TICKET_MODEL_ID": MODEL, "DRAIN_SECONDS": "30", "LONG_POLL_SECONDS": "1", **bedrock.environment()}
+def running_ticket_agent(desk: Desk, bedrock: BedrockEndpoint, folder: Path, *, model: str = MODEL) -> Iterator[None]:
+    settings = {"TICKET_MODEL_ID": model, "DRAIN_SECONDS": "30", "LONG_POLL_SECONDS": "1", **bedrock.environment()}
     running = start_service(TICKET_AGENT, desk.resources.ticket_agent(**settings), folder)
     try:
         wait_until_healthy([running])
@@ -227,7 +227,6 @@ def test_nobody_sends_tickets_for_somebody_else(desk: Desk) -> None:
     [
         ({"planner": "prose_only"}, "without resolving or assigning"),
         ({"planner": "loops"}, "repeated one call more than"),
-        ({"faults": [{"kind": "access_denied", "next": 1}]}, "AccessDenied"),
         ({"faults": [{"kind": "stop_reason", "stop_reason": "max_tokens", "next": 1}]}, "was cut"),
     ],
 )
@@ -240,6 +239,16 @@ def test_whatever_way_the_agent_fails_the_owner_gets_the_ticket_with_the_reason(
     assert ticket["assignStatus"] == "handed over to @sam"
     assert said in ticket["communication"]
     assert not desk.grants()
+
+
+def test_a_model_that_will_never_answer_leaves_no_ticket_unassigned(
+    desk: Desk, bedrock: BedrockEndpoint, tmp_path: Path
+) -> None:
+    with running_ticket_agent(desk, bedrock, tmp_path, model="amazon.no-such-model-v1:0"):
+        desk.submit("T-1", "111", a_text())
+        ticket = desk.ended("T-1")
+    assert ticket["assignStatus"] == "handed over to @sam"
+    assert "The model refused" in ticket["communication"]
 
 
 @pytest.mark.usefixtures("service")
