@@ -1,7 +1,12 @@
 """The rules of a Converse request that its shape cannot state: turns, tool calls and answers, the model's limits."""
 
+import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
 
 from local.bedrock.catalogue import Model
 from local.bedrock.errors import invalid
@@ -46,10 +51,14 @@ def _require_content(message: Mapping[str, Any], position: int, model: Model) ->
             raise invalid(f"This model doesn't support the image content block at {where}.{place}.")
         if "toolUse" in block and message["role"] != "assistant":
             raise invalid(f"A toolUse block belongs into an assistant message: see {where}.{place}.")
+        if "toolUse" in block and not isinstance(block["toolUse"]["input"], dict):
+            raise invalid(f"The value at {where}.{place}.toolUse.input must be a JSON object.")
         if "toolResult" in block:
             if message["role"] != "user":
                 raise invalid(f"A toolResult block belongs into a user message: see {where}.{place}.")
             result = block["toolResult"]
+            if any("json" in part and not isinstance(part["json"], dict) for part in result["content"]):
+                raise invalid(f"The value at {where}.{place}.toolResult.content.json must be a JSON object.")
             if result.get("status") == "error" and not result["content"]:
                 raise invalid(f"The content field at {where}.{place}.toolResult cannot be empty when status is error.")
 
@@ -92,6 +101,18 @@ def _require_tools(request: Mapping[str, Any], messages: Sequence[Mapping[str, A
         schema = spec["inputSchema"].get("json")
         if not isinstance(schema, dict) or schema.get("type") != "object":
             raise invalid(f"The inputSchema of tool {spec['name']} must be a JSON Schema of type object.")
+        if reason := _why_no_schema(json.dumps(schema)):
+            raise invalid(f"The inputSchema of tool {spec['name']} is no valid JSON Schema: {reason}")
     chosen = (config.get("toolChoice") or {}).get("tool")
     if chosen is not None and chosen["name"] not in names:
         raise invalid(f"The tool {chosen['name']} of toolConfig.toolChoice is not among toolConfig.tools.")
+
+
+@lru_cache(maxsize=256)
+def _why_no_schema(schema: str) -> str | None:
+    """By its text, so that the same tools are not judged again on every turn."""
+    try:
+        Draft202012Validator.check_schema(json.loads(schema))
+    except SchemaError as error:
+        return error.message
+    return None

@@ -33,7 +33,9 @@ def embed(texts: Sequence[str]) -> Vectors:
     """One row a text, of length 1; a text without a known word is all zeros."""
     if not texts:
         return np.zeros((0, DIMENSIONS), dtype=np.float32)
-    raw: Vectors = _words().embed([text or " " for text in texts])
+    # Lone surrogates are valid JSON, but no text to the tokenizer.
+    clean = [text.encode(errors="replace").decode() or " " for text in texts]
+    raw: Vectors = _words().embed(clean)
     lengths = np.linalg.norm(raw, axis=1, keepdims=True)
     lengths[lengths == 0] = 1
     vectors: Vectors = raw / lengths

@@ -159,13 +159,16 @@ def _as_forced(step: Step, seen: Transcript) -> Step:
 
 def _least_arguments(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The plainest arguments that a schema's required properties allow."""
-    properties = schema.get("properties") or {}
-    return {name: _least_value(properties.get(name) or {}) for name in schema.get("required") or ()}
+    properties = schema.get("properties", {})
+    return {name: _least_value(properties.get(name, {})) for name in schema.get("required", ())}
 
 
-def _least_value(schema: Mapping[str, Any]) -> Any:
+def _least_value(schema: Any) -> Any:
+    if not isinstance(schema, dict):
+        return "unknown"  # true and false are schemas too
     if schema.get("enum"):
         return schema["enum"][0]
     plain: dict[str, Any] = {"integer": 0, "number": 0, "boolean": False, "array": [], "null": None}
-    kind = schema.get("type", "string")
+    kinds = schema.get("type", "string")
+    kind = kinds if isinstance(kinds, str) else kinds[0]
     return _least_arguments(schema) if kind == "object" else plain.get(kind, "unknown")

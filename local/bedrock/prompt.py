@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_CATEGORIES = re.compile(r"<categories>\s*\n(?P<lines>.*?)\n\s*</categories>", re.DOTALL)
-# The closing boundary must be the opening one: a row that writes another one closes nothing.
-_ROWS = re.compile(r"^<(?P<mark>rows-[0-9A-Za-z]+)>[ \t]*\n(?P<lines>.*?)^</(?P=mark)>", re.DOTALL | re.MULTILINE)
-_CATEGORY = re.compile(r"^\s*(?P<number>\d{1,4})[.):|]?\s+(?P<text>\S.*?)\s*$")
-_ROW = re.compile(r"^(?P<number>\d{1,6})\|(?P<text>.*)$")
+_CATEGORIES = re.compile(r"<categories>(?P<lines>.*?)</categories>", re.DOTALL)
+_ROWS = re.compile(r"^<(?P<mark>rows-[0-9A-Za-z]+)>[ \t]*\n", re.MULTILINE)
+_CATEGORY = re.compile(r"(?P<number>\d{1,4})[.):|]?\s+(?P<text>\S.*)")
+_ROW = re.compile(r"(?P<number>\d{1,6})\|(?P<text>.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +24,23 @@ def read(request: Mapping[str, Any]) -> TaggingPrompt | None:
     # The last user message asks; earlier ones are examples or history.
     user = "\n".join(block["text"] for block in request["messages"][-1]["content"] if "text" in block)
     categories = _CATEGORIES.search(system) or _CATEGORIES.search(user)
-    rows = _ROWS.search(user)
+    rows = _rows_in(user)
     if categories is None or rows is None:
         return None
-    return TaggingPrompt(categories=_numbered(categories["lines"], _CATEGORY), rows=_numbered(rows["lines"], _ROW))
+    return TaggingPrompt(categories=_numbered(categories["lines"], _CATEGORY), rows=_numbered(rows, _ROW))
+
+
+def _rows_in(text: str) -> str | None:
+    """What stands between the first boundary and its like: a row that writes another boundary closes nothing."""
+    opening = _ROWS.search(text)
+    if opening is None:
+        return None
+    end = text.find(f"\n</{opening['mark']}>", opening.end() - 1)
+    return None if end < 0 else text[opening.end() : end]
 
 
 def _numbered(lines: str, pattern: re.Pattern[str]) -> dict[int, str]:
-    matches = (pattern.match(line) for line in lines.split("\n"))
+    matches = (pattern.fullmatch(line.strip()) for line in lines.split("\n"))
     return {int(match["number"]): match["text"] for match in matches if match}
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 TYPES = ("read", "write", "developer", "admin", "devops")
 
-_TICKET = re.compile(r"<ticket>\s*(?P<text>.*?)\s*</ticket>", re.DOTALL | re.IGNORECASE)
-_FIELD = re.compile(r"^\s*[*-]?\s*(?P<name>[A-Za-z][A-Za-z _-]{2,40}?)\s*[:=]\s*(?P<value>.*?)\s*$")
+# No blanks around lazy parts: a ticket of a hundred thousand blanks would be tried at every one of them.
+_TICKET = re.compile(r"<ticket>(?P<text>.*?)</ticket>", re.DOTALL | re.IGNORECASE)
+_SEPARATOR = re.compile("[:=]")
 _NAMES = {
     "title": "title",
     "environmentid": "environment_id",
@@ -53,7 +54,7 @@ class TicketText:
 def ticket_in(text: str) -> str | None:
     """What stands inside the first ticket block of a message."""
     match = _TICKET.search(text)
-    return match["text"] if match else None
+    return match["text"].strip() if match else None
 
 
 def read(text: str) -> TicketText:
@@ -71,12 +72,13 @@ def read(text: str) -> TicketText:
 def _fields(text: str) -> Mapping[str, str | None]:
     found: dict[str, str | None] = {}
     for line in text.splitlines():
-        match = _FIELD.match(line)
-        name = _NAMES.get(re.sub(r"[ _-]", "", match["name"]).casefold()) if match else None
-        if match and name:
+        said, *rest = _SEPARATOR.split(line, maxsplit=1)
+        name = _NAMES.get(re.sub(r"[\s*_-]", "", said).casefold())
+        if name and rest:
+            value = rest[0].strip()
             # The second of two different values may be an attempt to widen the first: neither counts.
-            again = name in found and found[name] != match["value"]
-            found[name] = None if again or not match["value"] else match["value"]
+            again = name in found and found[name] != value
+            found[name] = None if again or not value else value
     return found
 
 

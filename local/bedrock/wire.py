@@ -81,9 +81,14 @@ def _as_number(value: str) -> int | str:
 
 def _json_object(body: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(body) if body else {}
-    except ValueError as error:
+        value = json.loads(body, parse_constant=_no_number) if body else {}
+    except (ValueError, RecursionError) as error:
         raise invalid(f"The request body is not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise invalid("The request body must be a JSON object")
     return value
+
+
+def _no_number(word: str) -> None:
+    """Python reads NaN and Infinity; JSON has neither, and no bound catches them."""
+    raise ValueError(f"{word} is no JSON")
