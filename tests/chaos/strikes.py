@@ -1,0 +1,63 @@
+"""Carrying a schedule out against running tasks."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.chaos.fleet import Fleet, Task
+from tests.chaos.schedule import Blow, Strike
+from tests.support.fault_proxy import FaultProxy
+
+
+@dataclass(slots=True, kw_only=True)
+class Striker:
+    """Keeps between two and four tasks alive while it strikes them. ``pause_seconds`` outlasts what a task holds."""
+
+    fleet: Fleet
+    proxy: FaultProxy
+    die: random.Random
+    pause_seconds: float
+    dealt: Counter[str] = field(default_factory=Counter)
+    _asleep: list["asyncio.Task[None]"] = field(default_factory=list)
+    _ending: list["asyncio.Task[float]"] = field(default_factory=list)
+
+    async def run(self, strikes: Sequence[Strike]) -> None:
+        """Every strike at its time, or as soon after it as a victim is there; then wake everybody."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        for strike in strikes:
+            await asyncio.sleep(max(0.0, began + strike.at - clock()))
+            self.fleet.look_for_crashes()
+            await self._strike(strike)
+        await asyncio.gather(*self._asleep, *self._ending)
+
+    async def _strike(self, strike: Strike) -> None:
+        self.dealt[strike.blow.name.lower()] += 1
+        if strike.blow is Blow.CUT:
+            self.proxy.cut_connections()
+            return
+        victims = self.fleet.awake()
+        if not victims:
+            victims = await self.fleet.start()
+        victim = victims[int(strike.victim * len(victims))]
+        if strike.blow is Blow.PAUSE:
+            self.fleet.pause(victim)
+            self._asleep.append(asyncio.create_task(self._wake_later(victim)))
+        elif strike.blow is Blow.KILL:
+            await self.fleet.kill(victim)
+        else:
+            # It drains while its successor starts, as in a deploy.
+            self._ending.append(asyncio.create_task(self.fleet.stop(victim)))
+        await self._make_up_numbers()
+
+    async def _make_up_numbers(self) -> None:
+        wanted = self.die.choice((2, 3, 3, 4))
+        missing = wanted - len(self.fleet.awake())
+        if missing > 0:
+            await self.fleet.start(how_many=missing)
+
+    async def _wake_later(self, victim: Task) -> None:
+        await asyncio.sleep(self.pause_seconds)
+        self.fleet.wake(victim)
