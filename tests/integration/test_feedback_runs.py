@@ -1,0 +1,373 @@
+"""Ingest, pool and finaliser around a real PostgreSQL, stopped and started again wherever it hurts."""
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+
+from services.feedback_tagger.asking import Asker
+from services.feedback_tagger.bucket.memory import MemoryBucket
+from services.feedback_tagger.finaliser import Finaliser
+from services.feedback_tagger.ingest import CHUNKS_AT_ONCE, Ingest
+from services.feedback_tagger.messages.chunk import read_chunk
+from services.feedback_tagger.pool import Pool
+from services.feedback_tagger.store.migrate import migrate_database
+from services.feedback_tagger.store.postgres import postgres_pool
+from services.feedback_tagger.store.postgres_rows import PostgresRows
+from services.feedback_tagger.store.postgres_runs import PostgresRuns
+from shared.errors import BadInput, PermanentError, TransientError
+from shared.model.port import Reply, Request, Text, Usage
+from shared.notifications.memory import MemoryNotifications
+from shared.queue.memory import MemoryQueue
+from shared.queue.message import DeadLetter, Message, Outgoing
+from shared.queue.port import Failed
+from tests.support.feedback import a_file, a_row, many_rows
+
+ROWS_PER_PROMPT = 4
+
+
+class FirstCategory:
+    """A model that finds the first category everywhere, or raises what it is told to."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.calls = 0
+
+    async def converse(self, request: Request) -> Reply:
+        self.calls += 1
+        if self.error is not None:
+            raise self.error
+        (text,) = request.turns[0].blocks
+        assert isinstance(text, Text)
+        rows = text.text.count("\n") - 1
+        answer = "\n".join(f"{row}:1" for row in range(1, rows + 1))
+        return Reply(
+            blocks=(Text(answer),), stop_reason="end_turn", usage=Usage(input_tokens=9, output_tokens=3), latency_ms=1
+        )
+
+
+class SentChunks(MemoryQueue):
+    """A queue that remembers what was sent and refuses calls after ``room`` messages."""
+
+    def __init__(self) -> None:
+        super().__init__("chunks")
+        self.room = 10**9
+        self.bodies: list[str] = []
+
+    async def send(self, messages: Sequence[Outgoing]) -> list[Failed]:
+        if len(self.bodies) + len(messages) > self.room:
+            raise PermanentError("the queue is gone")
+        self.bodies.extend(message.body for message in messages)
+        return await super().send(messages)
+
+
+def a_message(body: str) -> Message:
+    return Message(
+        message_id="m-1",
+        receipt_handle="h",
+        body=body,
+        receive_count=1,
+        sent_at=0,
+        first_received_at=0,
+        sender_id="s",
+    )
+
+
+class Tagger:
+    """The three loops' insides on one database, driven by hand."""
+
+    def __init__(self, database: Any) -> None:
+        self.bucket = MemoryBucket()
+        self.mail = MemoryNotifications()
+        self.model = FirstCategory()
+        self.queue = SentChunks()
+        self.runs, self.rows = PostgresRuns(database), PostgresRows(database)
+        self.database = database
+        self.clock = 1_700_000_000.0
+        self.pool = Pool(store=self.rows, asker=self._asker(), taxonomy=self.rows.taxonomy)
+        self.ingest = self.an_ingest()
+
+    def an_ingest(self, *, rows_per_prompt: int = ROWS_PER_PROMPT) -> Ingest:
+        return Ingest(
+            store=self.runs,
+            bucket=self.bucket,
+            chunks=self.queue,
+            notifications=self.mail,
+            rows_per_prompt=rows_per_prompt,
+            now=lambda: self.clock,
+            uniform=lambda low, high: low,
+        )
+
+    def a_finaliser(self) -> Finaliser:
+        return Finaliser(
+            store=self.runs,
+            bucket=self.bucket,
+            notifications=self.mail,
+            taxonomy=self.rows.taxonomy,
+            now=lambda: self.clock,
+            beat=lambda: None,
+        )
+
+    def uploaded(self, name: str, body: bytes, *, sequencer: str = "1") -> Message:
+        self.bucket.objects[f"uploads/{name}"] = body
+        return self.news_of(name, sequencer=sequencer)
+
+    def news_of(self, *names: str, sequencer: str = "1") -> Message:
+        records = [
+            {
+                "eventName": "ObjectCreated:Put",
+                "s3": {
+                    "bucket": {"name": self.bucket.name},
+                    "object": {
+                        "key": f"uploads/{name}",
+                        "eTag": self.bucket.etag(f"uploads/{name}"),
+                        "sequencer": sequencer,
+                    },
+                },
+            }
+            for name in names
+        ]
+        return a_message(json.dumps({"Records": records}))
+
+    async def tag_everything(self) -> None:
+        for body in self.queue.bodies:
+            await self.pool.handle(a_message(body))
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        return [json.loads(notification.body) for notification in self.mail.published]
+
+    def _asker(self) -> Asker:
+        return Asker(
+            model=self.model,
+            model_id="m",
+            rows_per_prompt=ROWS_PER_PROMPT,
+            token_hex=lambda size: "ab" * size,
+            uniform=lambda low, high: 0.0,
+        )
+
+
+@pytest.fixture
+async def tagger(database: str) -> AsyncIterator[Tagger]:
+    await migrate_database(database)
+    async with postgres_pool(database, connections=4) as pool:
+        yield Tagger(pool)
+
+
+async def test_one_notification_of_several_files_starts_a_run_each(tagger: Tagger) -> None:
+    tagger.uploaded("a.csv", a_file(many_rows(5, prefix="a")))
+    tagger.uploaded("b.csv", a_file(many_rows(6, prefix="b")))
+    await tagger.ingest.handle(tagger.news_of("a.csv", "b.csv"))
+    await tagger.tag_everything()
+    await tagger.a_finaliser().turn()
+    assert sorted((result["rows"], result["status"]) for result in tagger.results) == [(5, "complete"), (6, "complete")]
+
+
+async def test_an_ingest_that_crashes_and_starts_over_sends_the_same_chunks_and_counts_each_row_once(
+    tagger: Tagger,
+) -> None:
+    rows = many_rows(ROWS_PER_PROMPT * (CHUNKS_AT_ONCE + 10))
+    news = tagger.uploaded("big.csv", a_file([*rows, rows[0], a_row(date="never")]))
+    tagger.queue.room = CHUNKS_AT_ONCE
+    with pytest.raises(PermanentError, match="queue is gone"):
+        await tagger.ingest.handle(news)
+    before = list(tagger.queue.bodies)
+    assert len(before) == CHUNKS_AT_ONCE
+    await tagger.tag_everything()
+    await tagger.a_finaliser().turn()
+    assert tagger.results == []
+
+    tagger.queue.room = 10**9
+    # A deploy may have changed the setting meanwhile; the run goes on as it began.
+    await tagger.an_ingest(rows_per_prompt=7).handle(news)
+    assert tagger.queue.bodies[: 2 * len(before)] == before + before
+    asked = tagger.model.calls
+    await tagger.tag_everything()
+    assert tagger.model.calls == asked + 11
+    await tagger.a_finaliser().turn()
+    (result,) = tagger.results
+    assert (result["rows"], result["stored"], result["rejected"]) == (len(rows) + 2, len(rows) + 1, 1)
+    assert (result["duplicates"], result["status"]) == (0, "partial")
+
+
+async def test_a_notification_that_comes_again_starts_nothing(tagger: Tagger) -> None:
+    news = tagger.uploaded("a.csv", a_file(many_rows(5)))
+    await tagger.ingest.handle(news)
+    sent = len(tagger.queue.bodies)
+    await tagger.ingest.handle(news)
+    await tagger.tag_everything()
+    await tagger.a_finaliser().turn()
+    await tagger.ingest.handle(news)
+    assert len(tagger.queue.bodies) == sent
+    assert len(tagger.results) == 1
+
+
+async def test_a_file_replaced_before_it_is_read_ends_its_first_run_and_counts_in_the_second(tagger: Tagger) -> None:
+    old = tagger.uploaded("a.csv", a_file(many_rows(5)))
+    new = tagger.uploaded("a.csv", a_file(many_rows(6)))
+    await tagger.ingest.handle(old)
+    await tagger.ingest.handle(new)
+    await tagger.tag_everything()
+    await tagger.a_finaliser().turn()
+    by_status = {result["status"]: result for result in tagger.results}
+    assert by_status["failed"]["problem"].startswith("was replaced before it was read")
+    assert by_status["complete"]["stored"] == 6
+
+
+async def test_a_file_deleted_before_it_is_read_ends_its_run(tagger: Tagger) -> None:
+    news = tagger.uploaded("a.csv", a_file(many_rows(5)))
+    del tagger.bucket.objects["uploads/a.csv"]
+    await tagger.ingest.handle(news)
+    await tagger.a_finaliser().turn()
+    assert tagger.results[0]["problem"].startswith("was deleted before it was read")
+
+
+async def test_news_of_another_bucket_or_prefix_is_refused(tagger: Tagger) -> None:
+    news = tagger.uploaded("a.csv", b"feedback\nlate\n")
+    with pytest.raises(BadInput, match="not this service's bucket"):
+        await tagger.ingest.handle(a_message(news.body.replace('"name": "bucket"', '"name": "other"')))
+    with pytest.raises(BadInput, match="upload under uploads/"):
+        await tagger.ingest.handle(a_message(news.body.replace("uploads/", "runs/")))
+
+
+async def test_chunks_of_long_rows_stay_within_a_queue_message(tagger: Tagger) -> None:
+    rows = [a_row(id=str(n), feedback="\U0001f4a5" * 19_000 + str(n), mood="x" * 19_000) for n in range(12)]
+    header = ("id", "feedback", "date", "mood")
+    await tagger.ingest.handle(tagger.uploaded("long.csv", a_file(rows, header=header)))
+    assert max(len(body.encode()) for body in tagger.queue.bodies) < 256 * 1024
+    assert sum(len(read_chunk(body).rows) for body in tagger.queue.bodies) == 12
+
+
+async def test_rows_of_dead_chunks_are_rejected_with_their_reason_and_the_run_closes(tagger: Tagger) -> None:
+    await tagger.ingest.handle(tagger.uploaded("a.csv", a_file(many_rows(9))))
+    first, *others = tagger.queue.bodies
+    await tagger.pool.bury(a_message(first), DeadLetter("=cmd() refused", "PermanentError"))
+    for body in others:
+        await tagger.pool.handle(a_message(body))
+    await tagger.a_finaliser().turn()
+    (result,) = tagger.results
+    assert (result["status"], result["stored"], result["rejected"], result["failed"]) == ("failed", 5, 4, 4)
+    (listed,) = result["rejects"]
+    rows = list(csv.DictReader(io.StringIO(tagger.bucket.objects[listed].decode("utf-8-sig"))))
+    assert [(row["line"], row["reason"]) for row in rows] == [(str(line), "'=cmd() refused") for line in (2, 3, 4, 5)]
+
+    await tagger.pool.handle(a_message(first))
+    await tagger.a_finaliser().turn()
+    redriven = tagger.results[-1]
+    assert (redriven["status"], redriven["stored"], redriven["revision"]) == ("complete", 9, 2)
+    assert redriven == json.loads(tagger.bucket.objects[f"runs/{redriven['run_id']}.json"])
+    ids = [notification.notification_id for notification in tagger.mail.published]
+    assert len(set(ids)) == 2
+
+
+async def test_a_notification_that_is_given_up_closes_its_run_with_what_was_sent(tagger: Tagger) -> None:
+    news = tagger.uploaded("big.csv", a_file(many_rows(ROWS_PER_PROMPT * (CHUNKS_AT_ONCE + 1))))
+    tagger.queue.room = CHUNKS_AT_ONCE
+    with pytest.raises(PermanentError):
+        await tagger.ingest.handle(news)
+    await tagger.ingest.bury(news, DeadLetter("the queue is gone", "PermanentError"))
+    await tagger.ingest.bury(news, DeadLetter("told twice", "PermanentError"))
+    await tagger.tag_everything()
+    await tagger.a_finaliser().turn()
+    (result,) = tagger.results
+    assert (result["status"], result["stored"]) == ("failed", ROWS_PER_PROMPT * CHUNKS_AT_ONCE)
+    assert result["problem"] == "could not be read to its end: the queue is gone"
+
+    tagger.queue.room = 10**9
+    await tagger.ingest.handle(tagger.news_of("big.csv", sequencer="2"))
+    await tagger.tag_everything()
+    await tagger.a_finaliser().turn()
+    again = tagger.results[-1]
+    assert (again["status"], again["stored"], again["problem"]) == (
+        "complete",
+        ROWS_PER_PROMPT * (CHUNKS_AT_ONCE + 1),
+        "",
+    )
+
+
+async def test_a_finaliser_that_crashes_before_it_is_heard_is_replaced_and_says_the_same(tagger: Tagger) -> None:
+    await tagger.ingest.handle(tagger.uploaded("a.csv", a_file(many_rows(3))))
+    await tagger.tag_everything()
+
+    class Deaf:
+        async def publish(self, notification: object) -> None:
+            raise TransientError("the topic is away")
+
+    crashed = tagger.a_finaliser()
+    crashed.notifications = Deaf()
+    with pytest.raises(TransientError):
+        await crashed.turn()
+    await tagger.a_finaliser().turn()
+    assert tagger.results == []
+    await tagger.database.execute("update feedback_run set announcer_until = now() - interval '1 second'")
+    await tagger.a_finaliser().turn()
+    await tagger.a_finaliser().turn()
+    assert [result["status"] for result in tagger.results] == ["complete"]
+
+
+async def test_an_open_run_is_shown_with_its_progress(tagger: Tagger) -> None:
+    await tagger.ingest.handle(tagger.uploaded("a.csv", a_file(many_rows(9))))
+    await tagger.pool.handle(a_message(tagger.queue.bodies[0]))
+    await tagger.a_finaliser().turn()
+    ((key, body),) = [(key, body) for key, body in tagger.bucket.objects.items() if key.startswith("runs/run-")]
+    shown = json.loads(body)
+    assert key == f"runs/{shown['run_id']}.json"
+    assert (shown["status"], shown["rows"], shown["stored"]) == ("open", 9, 4)
+    assert shown["chunks"] == {"total": 3, "done": 1, "dead": 0}
+
+
+async def test_a_slow_reporter_does_not_leave_a_closed_run_open(tagger: Tagger) -> None:
+    await tagger.ingest.handle(tagger.uploaded("a.csv", a_file(many_rows(3))))
+
+    class SlowBucket(MemoryBucket):
+        async def put(self, key: str, body: bytes, *, content_type: str) -> None:
+            if key.startswith("runs/run-") and self.name == "slow":
+                self.name = "bucket"
+                await tagger.tag_everything()
+                await tagger.a_finaliser().turn()
+            await MemoryBucket.put(self, key, body, content_type=content_type)
+
+    slow = tagger.a_finaliser()
+    slow.bucket = SlowBucket(name="slow", objects=tagger.bucket.objects)
+    await slow.turn()
+    (result,) = tagger.results
+    assert json.loads(tagger.bucket.objects[f"runs/{result['run_id']}.json"])["status"] == "complete"
+
+
+async def test_a_chunk_that_fails_to_be_asked_stores_nothing_and_can_be_done_later(tagger: Tagger) -> None:
+    await tagger.ingest.handle(tagger.uploaded("a.csv", a_file(many_rows(3))))
+    tagger.model.error = TransientError("connection refused")
+    with pytest.raises(TransientError):
+        await tagger.tag_everything()
+    assert await tagger.database.fetchval("select count(*) from customer_feedback") == 0
+    tagger.model.error = None
+    await tagger.tag_everything()
+    assert await tagger.database.fetchval("select count(*) from customer_feedback") == 3
+
+
+async def test_a_task_that_this_build_does_not_know_is_a_permanent_error(tagger: Tagger) -> None:
+    await tagger.ingest.handle(tagger.uploaded("a.csv", a_file(many_rows(1))))
+    (body,) = tagger.queue.bodies
+    with pytest.raises(PermanentError, match="knows no task 'juggle'"):
+        await tagger.pool.handle(a_message(body.replace('"categorise"', '"juggle"')))
+
+
+async def test_what_is_no_chunk_and_no_news_is_buried_without_a_run(tagger: Tagger) -> None:
+    await tagger.pool.bury(a_message("{}"), DeadLetter("body: is no chunk", "PermanentError"))
+    await tagger.ingest.bury(a_message("{}"), DeadLetter("body: has no Records", "BadInput"))
+    assert await tagger.runs.open_runs() == []
+
+
+async def test_changed_categories_are_shown_to_readers_of_the_bucket(tagger: Tagger) -> None:
+    finaliser = tagger.a_finaliser()
+    await finaliser.turn()
+    await tagger.database.execute(
+        "update customer_feedback_category set deleted = true where category_name = 'Payment'"
+    )
+    await finaliser.turn()
+    names = [category["name"] for category in json.loads(tagger.bucket.objects["runs/taxonomy.json"])["categories"]]
+    assert "Payment" not in names
+    assert len(names) == 4
