@@ -74,19 +74,21 @@ class Holding:
                         await self._try(change, began=loop.time())
                     return
             except LeaseLost:
+                self._over = True
                 raise
             except (DeskhandError, TimeoutError) as error:
-                self._unsure = True
                 log.warning("lease write failed", shard=self.lease.shard_id, attempt=attempt, error=repr(error))
             left = self._trusted_until - loop.time()
             await asyncio.sleep(max(0.0, min(self._settings.backoff.delay(attempt, self._uniform), left)))
 
     async def _try(self, change: Callable[[Lease], Lease], *, began: float) -> None:
+        earlier_may_have_landed = self._unsure
+        # However this try ends, unless with an answer: it may have taken effect.
+        self._unsure = True
         try:
             written = await self._leases.swap(self.lease, change(self.lease))
         except LeaseLost as lost:
-            if not (self._unsure and lost.current and is_our_own_write(self.lease, lost.current)):
-                self._over = True
+            if not (earlier_may_have_landed and lost.current and is_our_own_write(self.lease, lost.current)):
                 raise
             # An earlier write whose answer was lost did take effect: go on from what it left.
             self.lease = lost.current

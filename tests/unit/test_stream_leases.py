@@ -279,4 +279,4 @@ class LeaseStore(RuleBasedStateMachine):
 
 
 TestLeaseStore = LeaseStore.TestCase
-TestLeaseStore.settings = settings(max_examples=300, stateful_step_count=60, deadline=None)
+TestLeaseStore.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)

@@ -161,4 +161,4 @@ class Lineage(RuleBasedStateMachine):
 
 
 TestLineage = Lineage.TestCase
-TestLineage.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestLineage.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
