@@ -1,6 +1,7 @@
 """What commands print: output on stdout (a table for people, JSON for programs), everything said about it on stderr."""
 
 import json
+import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,6 +10,8 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
+
+PIPED_WIDTH = 120
 
 
 def printable(text: object) -> str:
@@ -22,7 +25,8 @@ def _controls(character: str) -> bool:
 
 def console() -> Console:
     """No markup: ``[red]`` in a ticket is text. Made anew each time, as tests replace stdout."""
-    return Console(markup=False, emoji=False, highlight=False)
+    width = None if sys.stdout.isatty() else PIPED_WIDTH
+    return Console(markup=False, emoji=False, highlight=False, width=width)
 
 
 def say(line: str) -> None:
@@ -40,15 +44,16 @@ def print_table(
     """``right`` names the columns of figures."""
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        figures = name in right
+        table.add_column(name, justify="right" if figures else "left", no_wrap=figures, overflow="fold")
     for row in rows:
         table.add_row(*(printable(cell) for cell in row))
     console().print(table)
 
 
 def print_fields(fields: Iterable[tuple[str, object]]) -> None:
-    """Name and value, one a line."""
-    grid = Table.grid(padding=(0, 2))
-    for name, value in fields:
-        grid.add_row(name, printable(value))
-    console().print(grid)
+    """Name and value, one a line and never cut: a value may be a path or an address to copy."""
+    shown = [(name, printable(value).strip()) for name, value in fields]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        typer.echo(f"{name:{width}}  {value}")

@@ -23,6 +23,10 @@ from shared.messages import MessageSchema
 TICKET = MessageSchema.from_package("services.ticket_agent.messages", "ticket.schema.json")
 OPEN_STATUS = "unassigned"
 POLL_SECONDS = 0.5
+TOLD = (
+    *("senderId", "tool", "tools", "arguments", "failed", "environmentId", "accessType", "policies"),
+    *("assignStatus", "modelMs", "toolCalls", "runMs", "version"),
+)
 
 tickets = typer.Typer(help="Send tickets and see how they ended.", no_args_is_help=True)
 
@@ -212,9 +216,8 @@ def _show(row: Mapping[str, Any], cloud: Cloud, *, as_json: bool) -> None:
 
 
 def _facts(entry: Mapping[str, Any]) -> str:
-    """What an entry says beyond its key; long texts are for --json."""
-    told = {key: value for key, value in entry.items() if key not in {"ticketId", "entry", "at", "digest"}}
-    return "  ".join(f"{key}={_short(value)}" for key, value in told.items() if value not in ("", [], None))
+    """What an entry says in a few words; --json has all of it."""
+    return "  ".join(f"{key}={_short(entry[key])}" for key in TOLD if entry.get(key) not in (None, "", [], False))
 
 
 def _short(value: Any) -> str:
