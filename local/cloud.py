@@ -21,6 +21,7 @@ TICKET_MODEL_ID = "amazon.nova-pro-v1:0"
 FEEDBACK_MODEL_ID = "amazon.nova-lite-v1:0"
 # A laptop's services have no deploy to wait for, and whoever presses Ctrl-C does not wait two minutes.
 DRAIN_SECONDS = 25
+LONG_POLL_SECONDS = 2  # a drain waits for the poll under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ class Cloud:
         return self.resources.feedback_tagger(**self._both(), **own, **more)
 
     def _both(self) -> dict[str, str]:
-        return {**self.bedrock.environment(), "HEALTH_PORT": "0", "DRAIN_SECONDS": str(DRAIN_SECONDS)}
+        waits = {"DRAIN_SECONDS": str(DRAIN_SECONDS), "LONG_POLL_SECONDS": str(LONG_POLL_SECONDS)}
+        return {**self.bedrock.environment(), "HEALTH_PORT": "0", **waits}
 
 
 @contextmanager

@@ -56,6 +56,7 @@ class Limits:
     model_id: str
     rows_per_prompt: int
     pool_workers: int
+    long_poll_seconds: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -130,20 +131,21 @@ def loops(
             ).run,
         )
 
+    poll = limits.long_poll_seconds
     return (
         # Few at once: each holds a file's spool. Hours, for a file of millions of rows against a slow queue.
         consumer(
             "ingest",
             (ports.files, ports.files_dead),
             ingest.handle,
-            ConsumerSettings(workers=2, deadline_seconds=4 * 3600, retry=RETRY),
+            ConsumerSettings(workers=2, deadline_seconds=4 * 3600, retry=RETRY, wait_seconds=poll),
             on_dead_letter=ingest.bury,
         ),
         consumer(
             "pool",
             (ports.chunks, ports.chunks_dead),
             pool.handle,
-            ConsumerSettings(workers=limits.pool_workers, deadline_seconds=300, retry=RETRY),
+            ConsumerSettings(workers=limits.pool_workers, deadline_seconds=300, retry=RETRY, wait_seconds=poll),
             on_dead_letter=pool.bury,
         ),
         # Two full prompts' worth of handlers: while one batch is asked, the next one gathers.
@@ -151,7 +153,9 @@ def loops(
             "singles",
             (ports.items, ports.items_dead),
             singles.handle,
-            ConsumerSettings(workers=2 * limits.rows_per_prompt, receivers=2, deadline_seconds=300, retry=RETRY),
+            ConsumerSettings(
+                workers=2 * limits.rows_per_prompt, receivers=2, deadline_seconds=300, retry=RETRY, wait_seconds=poll
+            ),
         ),
         Loop("finaliser", finaliser.run),
     )

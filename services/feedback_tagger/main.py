@@ -50,6 +50,7 @@ async def run(environment: Mapping[str, str]) -> None:
             model_id=settings.feedback_model_id,
             rows_per_prompt=settings.rows_per_prompt,
             pool_workers=settings.pool_workers,
+            long_poll_seconds=settings.long_poll_seconds,
         )
         await run_loops(
             loops(ports, limits, health=health, now=wall_clock, uniform=random.uniform, token_hex=secrets.token_hex),

@@ -21,6 +21,9 @@ class TaggerSettings(Settings):
     feedback_model_id: str = Field(description="a Bedrock model or inference profile that answers Converse")
     rows_per_prompt: int = Field(default=20, ge=1, le=200)
     pool_workers: int = Field(default=8, ge=1, le=512, description="prompts of files under way at once in this task")
+    long_poll_seconds: int = Field(
+        default=20, ge=1, le=20, description="how long an empty receive waits; also how long a drain may wait for one"
+    )
     health_port: int = Field(default=8080, ge=0, le=65535, description="0: any free port")
     # ECS kills after stopTimeout, at most 120 s on Fargate: stopTimeout = this + 10.
     drain_seconds: float = Field(default=110, gt=0, le=110)
