@@ -1,11 +1,13 @@
 """The ticket stores' promises, on DynamoDB over HTTP: once, all or nothing, and only while the facts hold."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 
 import pytest
 
-from local.provisioning import Provisioned
+from local.emulator import Emulator
+from local.provisioning import Provisioned, provision
 from services.ticket_agent.domain.access import AccessType, Grant, Holding, Standing
 from services.ticket_agent.domain.outcome import Assigned, HandedOver, Outcome, Resolved
 from services.ticket_agent.domain.premise import ManagerIs, OwnerIs, Premise, StillHeld
@@ -18,9 +20,16 @@ WARRANT = Warrant(tool="aTool", policies=("a-policy",), policy_version="v1")
 FACTS: tuple[Premise, ...] = (ManagerIs("111", "@sam"), OwnerIs("1", "@sam"))
 
 
+@pytest.fixture(scope="module")
+def tables_of_this_file(emulator: Emulator) -> Provisioned:
+    """Creating them for each test would take most of the time; emptying them takes a few calls."""
+    return provision(emulator.environment(), f"test-{secrets.token_hex(4)}")
+
+
 @pytest.fixture
-async def desk(resources: Provisioned) -> AsyncIterator[TicketDesk]:
-    async with open_ticket_desk(resources) as desk:
+async def desk(tables_of_this_file: Provisioned) -> AsyncIterator[TicketDesk]:
+    async with open_ticket_desk(tables_of_this_file) as desk:
+        await desk.clear()
         await desk.employee()
         await desk.environment()
         yield desk

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from local.provisioning import Provisioned
@@ -107,6 +107,14 @@ class TicketDesk:
 
     async def put(self, table: str, **values: Any) -> None:
         await self.client.put_item(TableName=table, Item=to_item(values))
+
+    async def clear(self) -> None:
+        """Empty every table."""
+        for name in (getattr(self.tables, table.name) for table in fields(self.tables)):
+            keys = (await self.client.describe_table(TableName=name))["Table"]["KeySchema"]
+            for item in (await self.client.scan(TableName=name))["Items"]:
+                key = {key["AttributeName"]: item[key["AttributeName"]] for key in keys}
+                await self.client.delete_item(TableName=name, Key=key)
 
     async def rows(self, table: str) -> list[dict[str, Any]]:
         answer = await self.client.scan(TableName=table, ConsistentRead=True)

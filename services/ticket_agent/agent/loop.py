@@ -12,7 +12,7 @@ from services.ticket_agent.agent.budget import Budget, Spent, exhausted
 from services.ticket_agent.agent.port import Agent, Call, CallResult, Final, SessionT, Step
 from services.ticket_agent.agent.trace import Trace
 from services.ticket_agent.domain.outcome import Outcome
-from services.ticket_agent.tools.port import Answer, Case
+from services.ticket_agent.tools.port import Answer, Case, plain_text
 from services.ticket_agent.tools.registry import Toolbox
 from shared.backoff import Backoff, Uniform
 from shared.errors import PermanentError, TransientError
@@ -107,5 +107,5 @@ class AgentLoop(Generic[SessionT]):
 
 
 def _reason(final: Final) -> str:
-    said = " ".join(final.text.split())[:500]
+    said = plain_text(final.text)[:500]
     return f'{final.ending.value} It said: "{said}"' if said else f"{final.ending.value} ({final.stop_reason})"

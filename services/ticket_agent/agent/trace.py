@@ -4,9 +4,9 @@ A turn is written before its calls are carried out and each call after: what a c
 without its calls, never as calls that came from nowhere.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal as Number
 from typing import Any
 
 from services.ticket_agent.agent.port import Call, Final, Step, ToolCalls
@@ -20,7 +20,7 @@ TURN_ENTRY = "turn#{attempt:04d}#{turn:04d}"
 CALL_ENTRY = "call#{attempt:04d}#{turn:04d}#{call:02d}"
 
 # An item ends at 400 KB; one argument or passage that fills it would end the run instead of being recorded.
-LONGEST_TEXT = 4_000
+LONGEST_TEXT = 8_000
 
 
 @dataclass(slots=True)
@@ -75,8 +75,8 @@ class Trace:
             "attempt": self.ticket.attempt,
             "turn": self.turn,
             "tool": call.tool,
-            "arguments": _storable(call.arguments),
-            "result": _storable(answer.content),
+            "arguments": _json(call.arguments),
+            "result": _json(answer.content),
             "failed": answer.failed,
             "ms": round(seconds * 1000),
             **({"decision": _decision_facts(answer.decision)} if answer.decision else {}),
@@ -104,20 +104,12 @@ def _decision_facts(decision: Decision) -> dict[str, Any]:
     }
 
 
-def _storable(value: Any) -> Any:
-    """JSON as DynamoDB takes it: no floats, no endless texts."""
-    match value:
-        case str():
-            return _shortened(value)
-        case float():
-            return Number(str(value))
-        case Mapping():
-            return {str(name): _storable(inner) for name, inner in value.items()}
-        case list() | tuple():
-            return [_storable(inner) for inner in value]
-        case _:
-            return value
+def _json(value: Mapping[str, Any]) -> str:
+    """As JSON text, escaped to ASCII: a model may send numbers, depths and halves of characters that an item refuses,
+    and a ticket must not fail over its own record."""
+    return _shortened(json.dumps(value, default=str))
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}... ({len(text)} characters)"
+    whole = text.encode("utf-8", "replace").decode("utf-8")
+    return whole if len(whole) <= LONGEST_TEXT else f"{whole[:LONGEST_TEXT]}... ({len(whole)} characters)"
