@@ -78,17 +78,20 @@ class StreamConsumer:
         Cancelling it stops at once and hands nothing over: the leases run out, as after a kill. Raises only what is
         a bug; what the services refuse is logged and tried again.
         """
-        watching = asyncio.create_task(self._end_all_when(stop))
+        turns = asyncio.create_task(self._take_turns(stop))
+        stopping = asyncio.create_task(stop.wait())
         try:
-            await self._take_turns(stop)
-            await self._drained()
-        except Exception:
-            # The others need not wait for leases of a task that is about to exit.
+            await asyncio.wait({turns, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            # Also when the turns crashed: the others need not wait for leases of a task that is about to exit.
             self._end_all()
+            # A listing that hangs must not hold the drain up; what a cut-off taking took runs out by itself.
+            await asyncio.wait({turns}, timeout=self.settings.lease_seconds)
+            await cancel_all([turns])
             await self._drained()
-            raise
+            if not turns.cancelled():
+                turns.result()
         finally:
-            await cancel_all([watching, *(reading.task for reading in self._readings.values())])
+            await cancel_all([turns, stopping, *(reading.task for reading in self._readings.values())])
             self._readings.clear()
 
     async def _take_turns(self, stop: asyncio.Event) -> None:
@@ -210,10 +213,6 @@ class StreamConsumer:
                 reading.task.result()
             except LeaseLost:
                 log.warning("lease lost", shard=shard_id, checkpoint=reading.holding.lease.after)
-
-    async def _end_all_when(self, stop: asyncio.Event) -> None:
-        await stop.wait()
-        self._end_all()
 
     def _end_all(self) -> None:
         self._woken.set()

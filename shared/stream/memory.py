@@ -41,7 +41,8 @@ class _Iterator:
 class MemoryStream:
     """One table's stream, with a single shard to begin with. ``now`` dates records and ages iterators."""
 
-    def __init__(self, *, now: Now) -> None:
+    def __init__(self, *, now: Now, iterator_seconds: float = ITERATOR_SECONDS) -> None:
+        self.iterator_seconds = iterator_seconds
         self._now = now
         self._shards: dict[str, _MemoryShard] = {}
         self._iterators: dict[str, _Iterator] = {}
@@ -92,8 +93,12 @@ class MemoryStream:
         return self._open_shard((shard_id,), (first, middle)), self._open_shard((shard_id,), (middle, end))
 
     def close(self, shard_id: str) -> None:
-        """Close a shard without a child, as when the stream is disabled."""
+        """Close a shard without a child, as when the stream is disabled, or its child is not listed yet."""
         self._close(shard_id)
+
+    def add_child(self, shard_id: str) -> str:
+        """The child of a closed shard, late."""
+        return self._open_shard((shard_id,), self._shards[shard_id].keys)
 
     def trim(self, shard_id: str, records: int) -> None:
         """Let the ``records`` oldest of a shard go."""
@@ -127,7 +132,7 @@ class MemoryStream:
         await asyncio.sleep(0)
         shard = self._found(shard_id)
         position = self._iterators[iterator]
-        if self._now() - position.issued_at > ITERATOR_SECONDS:
+        if self._now() - position.issued_at > self.iterator_seconds:
             raise IteratorExpired(f"the iterator of {shard_id} has expired")
         if position.position < shard.trimmed:
             raise RecordsTrimmed(f"records of {shard_id} were trimmed before they were read")

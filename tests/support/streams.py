@@ -42,14 +42,14 @@ def a_record(number: int = 1, *, shard_id: str = "s1", created_at: float = EPOCH
     )
 
 
-async def until(check: Callable[[], object], *, within: float = 600.0) -> float:
+async def until(check: Callable[[], object], *, within: float = 600.0, step: float = 0.01) -> float:
     """Let virtual time pass until ``check`` is true; the seconds that took."""
     clock = asyncio.get_running_loop().time
     began = clock()
     while not check():
         assert clock() - began < within, "it did not come true"
-        # Finely while it matters to the hundredth, then coarsely: each step of virtual time costs real time.
-        await asyncio.sleep(0.01 if clock() - began < 20 else 1.0)
+        # Finely while it may matter, then coarsely: each step of virtual time costs real time.
+        await asyncio.sleep(step if clock() - began < 20 else 1.0)
     return clock() - began
 
 

@@ -55,7 +55,7 @@ async def a_run_stopped_at(call: int, *, after_the_effect: bool, drain: bool) ->
     first = fleet.start(
         "a", source=hangs(fleet.stream), leases=hangs(fleet.leases), deliver=hangs(Delivering()).deliver
     )
-    at_work = asyncio.ensure_future(until(lambda: "t3" in fleet.items, within=60))
+    at_work = asyncio.ensure_future(until(lambda: "t3" in fleet.items, within=60, step=0.1))
     hanging = asyncio.ensure_future(hangs.reached.wait())
     await asyncio.wait({at_work, hanging}, return_when=asyncio.FIRST_COMPLETED)
     fleet.stream.split(root)
@@ -72,8 +72,8 @@ async def a_run_stopped_at(call: int, *, after_the_effect: bool, drain: bool) ->
     assert len(asyncio.all_tasks()) == 1, "something of the stopped task runs on"
 
     second = fleet.start("b")
-    await until(lambda: {"t1", "t3", "t4", "t5"} <= set(fleet.items) and fleet.quarantined, within=60)
-    await until(lambda: second.consumer.held == sorted(fleet.stream.open_shards()), within=60)
+    await until(lambda: {"t1", "t3", "t4", "t5"} <= set(fleet.items) and fleet.quarantined, within=60, step=0.1)
+    await until(lambda: second.consumer.held == sorted(fleet.stream.open_shards()), within=60, step=0.1)
     await second.drain()
     leases = await fleet.leases.listing()
     assert {lease.owner for lease in leases} == {None}
@@ -87,7 +87,7 @@ async def a_run_stopped_at(call: int, *, after_the_effect: bool, drain: bool) ->
 @pytest.mark.parametrize("drain", [False, True], ids=["killed", "drained, then killed"])
 async def test_a_consumer_stopped_at_any_call_loses_nothing(after_the_effect: bool, drain: bool) -> None:
     reached: set[str] = set()
-    for call in range(1, 41):
+    for call in range(1, 31):
         name = await a_run_stopped_at(call, after_the_effect=after_the_effect, drain=drain)
         if name is not None:
             reached.add(name)

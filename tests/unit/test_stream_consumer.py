@@ -5,6 +5,10 @@ import asyncio
 import pytest
 
 from shared.errors import PermanentError, Throttled, TransientError
+from shared.stream.leases import Lease
+from shared.stream.lineage import Shard
+from shared.stream.memory import MemoryStream
+from shared.stream.port import Batch
 from tests.support.streams import Fleet, until, virtual_now
 
 pytestmark = pytest.mark.looptime
@@ -261,13 +265,13 @@ async def test_a_shard_trimmed_as_a_whole_is_reported_and_its_child_is_read() ->
 
 async def test_an_expired_iterator_is_renewed_from_the_checkpoint() -> None:
     fleet = Fleet()
+    fleet.stream.iterator_seconds = 30
     task = fleet.start("a")
     fleet.put("t1")
     await fleet.until_delivered("t1")
-    fleet.put("t2")
-    fleet.failing["t2"] = [Throttled("come back", retry_after=1_000.0)]
-    fleet.put("t3")
-    await until(lambda: "t3" in fleet.items, within=2_000)
+    fleet.failing["t2"] = [Throttled("come back", retry_after=60.0)]
+    fleet.put("t2", "t3")
+    await fleet.until_delivered("t2", "t3")
     fleet.put("t4")
     await fleet.until_delivered("t4")
     await task.drain()
@@ -340,15 +344,15 @@ async def test_a_task_whose_loop_is_well_beats_while_everything_it_calls_is_away
 
 
 async def test_leases_of_shards_long_gone_are_forgotten() -> None:
-    fleet = Fleet()
+    fleet = Fleet(forget_seconds=100)
     task = fleet.start("a")
     parent = fleet.stream.open_shards()[0]
     child = fleet.stream.roll_over(parent)
     await until(lambda: task.consumer.held == [child])
     fleet.stream.drop(parent)
-    await asyncio.sleep(3_500)
+    await asyncio.sleep(95)
     assert {lease.shard_id for lease in await fleet.leases.listing()} == {parent, child}
-    await asyncio.sleep(200)
+    await asyncio.sleep(40)
     assert {lease.shard_id for lease in await fleet.leases.listing()} == {child}
     await task.drain()
 
@@ -370,3 +374,76 @@ async def test_a_task_that_is_stopped_before_it_began_takes_nothing() -> None:
     task.stop.set()
     await task.task
     assert await fleet.leases.listing() == []
+
+
+async def test_a_listing_that_hangs_does_not_hold_up_the_drain() -> None:
+    fleet = Fleet()
+    hang = asyncio.Event()
+
+    class Hanging(type(fleet.leases)):  # type: ignore[misc]
+        async def listing(self) -> list[Lease]:
+            if hang.is_set():
+                await asyncio.Event().wait()
+            return await super().listing()  # type: ignore[no-any-return]
+
+    fleet.lease_store = fleet.leases = Hanging()
+    task = fleet.start("a")
+    await until(lambda: task.consumer.held)
+    hang.set()
+    await asyncio.sleep(2)
+    began = virtual_now()
+    await task.drain()
+    assert virtual_now() - began < 10
+    assert {lease.owner for lease in fleet.leases.written[-1:]} == {None}
+
+
+async def test_a_bug_in_a_reader_ends_the_task_loudly_and_gives_the_other_shards_back() -> None:
+    fleet = Fleet()
+    broken, sound = fleet.stream.split(fleet.stream.open_shards()[0])
+
+    class Broken(MemoryStream):
+        async def read(self, shard_id: str, iterator: str, *, at_most: int) -> Batch:
+            if shard_id == broken and fleet.items:
+                raise ZeroDivisionError("a bug")
+            return await fleet.stream.read(shard_id, iterator, at_most=at_most)
+
+    source = Broken(now=virtual_now)
+    source.shards, source.iterator = fleet.stream.shards, fleet.stream.iterator  # type: ignore[method-assign]
+    task = fleet.start("a", source=source)
+    await until(lambda: len(task.consumer.held) == 2)
+    fleet.put(*[f"t{number}" for number in range(8)])
+    with pytest.raises(ZeroDivisionError):
+        await task.task
+    owners = {lease.shard_id: lease.owner for lease in await fleet.leases.listing()}
+    assert owners[sound] is None
+
+
+async def test_children_that_are_listed_late_are_found_soon() -> None:
+    fleet = Fleet()
+    task = fleet.start("a")
+    parent = fleet.stream.open_shards()[0]
+    await until(lambda: task.consumer.held)
+    fleet.stream.close(parent)
+    await until(lambda: not task.consumer.held)
+    await asyncio.sleep(3)
+    child = fleet.stream.add_child(parent)
+    assert await until(lambda: task.consumer.held == [child]) < 6
+    await task.drain()
+
+
+async def test_a_stream_that_ended_is_listed_ever_less_often() -> None:
+    fleet = Fleet()
+    listings: list[float] = []
+
+    class Counting(MemoryStream):
+        async def shards(self) -> list[Shard]:
+            listings.append(virtual_now())
+            return await super().shards()
+
+    fleet.stream = fleet_source = Counting(now=virtual_now)
+    task = fleet.start("a", source=fleet_source)
+    await until(lambda: task.consumer.held)
+    fleet_source.close(fleet_source.open_shards()[0])
+    await asyncio.sleep(600)
+    assert 20 <= len(listings) <= 30
+    await task.drain()
