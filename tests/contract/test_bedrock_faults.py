@@ -3,15 +3,18 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from http.client import HTTPConnection, HTTPException
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from local.bedrock.stand_ins import TAGGER
 from local.bedrock_endpoint import BedrockEndpoint, ControlFailed, running_bedrock
-from tests.support.bedrock_clients import NOVA, PROFILE, TITAN, asked, opened
-from tests.support.waiting import eventually
+from local.processes import StartFailed
+from tests.support.bedrock_clients import NOVA, PROFILE, TITAN, asked, opened, plain
+from tests.support.waiting import eventually, wait_until
 
 HOUR = 3600
 SHAPES = ("fixed_window", "sliding_window", "token_bucket")
@@ -311,3 +314,30 @@ def test_settings_come_from_the_file_at_start_and_come_back_on_reset(tmp_path: A
         assert own.control("models/any.model")["latency"]["fixed_ms"] == 9
         own.reset()
         assert own.control("models/any.model")["latency"]["fixed_ms"] == 7
+
+
+def test_it_ends_on_sigterm_even_with_a_call_that_hangs(tmp_path: Any) -> None:
+    with running_bedrock(tmp_path) as own:
+        strike(own, "hang")
+        address = urlsplit(own.url)
+        connection = HTTPConnection(str(address.hostname), address.port, timeout=30)
+        connection.request("POST", f"/model/{NOVA}/converse", body=json.dumps({"messages": []}))
+        wait_until(lambda: own.control("stats")["models"].get(NOVA, {}).get("in_flight") == 1)
+        own.process.stop()
+        with pytest.raises((ConnectionError, HTTPException)):
+            connection.getresponse()
+
+
+def test_the_same_port_can_be_taken_again_at_once(tmp_path: Any) -> None:
+    with running_bedrock(tmp_path / "first") as first:
+        plain(first, "/foundation-models")
+        port = urlsplit(first.url).port
+    assert port is not None
+    with running_bedrock(tmp_path / "second", port=port) as second:
+        assert second.url == first.url
+        assert plain(second, "/foundation-models")["modelSummaries"]
+
+
+def test_settings_that_fit_nothing_stop_it_from_starting(tmp_path: Any) -> None:
+    with pytest.raises(StartFailed, match="latncy"), running_bedrock(tmp_path, {"models": {"*": {"latncy": 1}}}):
+        pass

@@ -40,8 +40,6 @@ def asked(text: str = "Hello", **other: Any) -> dict[str, Any]:
 
 def plain(endpoint: BedrockEndpoint, path: str, body: Mapping[str, Any] | None = None) -> Any:
     """The JSON of a reply as it comes over the wire."""
-    request = urllib.request.Request(
-        endpoint.url + path, data=None if body is None else json.dumps(body).encode()
-    )
+    request = urllib.request.Request(endpoint.url + path, data=None if body is None else json.dumps(body).encode())
     with urllib.request.urlopen(request, timeout=30) as reply:
         return json.loads(reply.read())

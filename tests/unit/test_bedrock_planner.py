@@ -247,6 +247,29 @@ def test_a_looping_planner_never_ends() -> None:
     assert {call.name for call in calls} == {"checkEmployeeAccess"}
 
 
+def test_a_ticket_of_blanks_is_read_like_any_other() -> None:
+    """A pattern that tried every blank would run for minutes."""
+    blanks = " " * 300_000
+    text = ticket_text.ticket_in(f"<ticket>{blanks}\nEnvironmentId{blanks}:{blanks}3{blanks}\nTitle{blanks}</ticket>")
+    assert text is not None
+    assert ticket_text.read(text).environment_id == "3"
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "required": ["a"], "properties": {"a": {"type": ["null", "string"]}}},
+        {"type": "object", "required": ["a"], "properties": {"a": True}},
+        {"type": "object", "required": ["a"]},
+        {"type": "object", "required": ["a"], "properties": {"a": {"enum": [None, 1]}}},
+    ],
+)
+def test_a_forced_tool_is_called_whatever_its_schema_leaves_open(schema: dict[str, Any]) -> None:
+    step = planner.plan(Transcript("no ticket", (), {"report": schema}, "report"))
+    assert isinstance(step, Calls)
+    assert step.calls[0].arguments.keys() == {"a"}
+
+
 def test_fields_are_read_wherever_the_block_stands() -> None:
     text = ticket_text.ticket_in("before <TICKET>\r\n  Title : A\r\n- environmentid: 7 \r\n</ticket> EnvironmentId: 9")
     assert text is not None

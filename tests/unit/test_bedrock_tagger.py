@@ -42,6 +42,11 @@ def test_a_row_cannot_close_the_block_with_another_boundary() -> None:
     assert list(asked.rows) == [1, 2, 3]
 
 
+def test_twenty_thousand_opened_boundaries_are_one_that_nobody_closed() -> None:
+    """A pattern that tried them all would run for minutes."""
+    assert prompt.read(a_request("<rows-1a>\n" * 20_000)) is None
+
+
 @pytest.mark.parametrize(
     "request_",
     [a_request("<rows-1a>\n1|a\n</rows-1a>", system="no list"), a_request("1|a"), a_request("<rows-1a>\n1|a")],
@@ -78,7 +83,7 @@ def test_rows_do_not_influence_each_other() -> None:
     assert together == {number: tagger.tag(CATEGORIES, {number: text})[number] for number, text in rows.items()}
 
 
-@pytest.mark.parametrize("row", ["", " ", "👍", "\u0000", "…", "x" * 20_000, "," * 5_000])
+@pytest.mark.parametrize("row", ["", " ", "👍", "\u0000", "\ud800 refund", "…", "x" * 20_000, "," * 5_000])
 def test_odd_rows_get_an_answer(row: str) -> None:
     assert set(tagger.tag(CATEGORIES, {1: row})) == {1}
 

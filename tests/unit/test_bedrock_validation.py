@@ -101,6 +101,8 @@ def test_a_full_request_is_valid() -> None:
         ({"messages": [user({"toolResult": {"toolUseId": "a"}})]}, "toolResult.content"),
         ([1, 2], "must be a JSON object"),
         (b"{", "not valid JSON"),
+        (b'{"a":' * 100_000, "not valid JSON"),
+        (b'{"messages": [], "inferenceConfig": {"temperature": NaN}}', "NaN"),
         (b'{"messages": [{"role": "user", "content": [{"text": "\xff"}]}]}', "not valid JSON"),
     ],
 )
@@ -160,6 +162,25 @@ def test_base64_is_checked_in_blobs() -> None:
         ),
         ({"toolConfig": {"tools": [a_tool(), a_tool()]}}, "unique"),
         ({"toolConfig": {"tools": [a_tool(schema={"type": "string"})]}}, "type object"),
+        ({"toolConfig": {"tools": [a_tool(schema={"type": "object", "required": 5})]}}, "no valid JSON Schema"),
+        (
+            {
+                "messages": [
+                    user("a"),
+                    assistant({"toolUse": {"toolUseId": "1", "name": "check", "input": [1]}}),
+                    user(result("1")),
+                ],
+                "toolConfig": TOOLS,
+            },
+            "toolUse.input must be a JSON object",
+        ),
+        (
+            {
+                "messages": [user("a"), assistant(use("1")), user(result("1", content=[{"json": [1]}]))],
+                "toolConfig": TOOLS,
+            },
+            "json must be a JSON object",
+        ),
         ({"toolConfig": {**TOOLS, "toolChoice": {"tool": {"name": "other"}}}}, "other"),
         ({"inferenceConfig": {"maxTokens": 10_001}}, "model limit of 10000"),
     ],
