@@ -15,7 +15,14 @@ from typing import BinaryIO, TypeVar, cast
 
 from services.feedback_tagger.bucket.port import Bucket, ObjectGone
 from services.feedback_tagger.domain.feedback import Row
-from services.feedback_tagger.domain.run import RunState, rejects_key, repeat_document, run_document_key, run_id
+from services.feedback_tagger.domain.run import (
+    RunState,
+    document,
+    rejects_key,
+    repeat_document,
+    run_document_key,
+    run_id,
+)
 from services.feedback_tagger.domain.text_file import UnusableFile
 from services.feedback_tagger.domain.upload import Rejected, Survey, rows_of, surveyed
 from services.feedback_tagger.messages.chunk import chunk_as_json, row_as_json
@@ -184,12 +191,16 @@ class Ingest:
         )
 
     async def _answer_repeat(self, state: RunState, sequencer: str) -> None:
-        document = repeat_document(state, now=self.now(), unknown=task_named(state.task).fallback)
-        body = json.dumps(document, ensure_ascii=False)
-        await self.bucket.put(run_document_key(state.run_id), body.encode(), content_type="application/json")
-        await self.notifications.publish(run_notification(document, notification_id=f"{state.run_id}:{sequencer}"))
+        """Say that nothing was added. The bucket goes on showing what the run itself came to, with one repeat more."""
+        unknown = task_named(state.task).fallback
+        answer = repeat_document(state, now=self.now(), unknown=unknown)
+        shown = document(replace(state, repeats=answer["repeats"]), now=self.now(), unknown=unknown)
+        body = json.dumps(shown, ensure_ascii=False).encode()
+        await self.bucket.put(run_document_key(state.run_id), body, content_type="application/json")
+        await self.notifications.publish(run_notification(answer, notification_id=f"{state.run_id}:{sequencer}"))
+        # Last, or a crash would leave an upload without an answer.
         await self.store.note_repeat(state.run_id, sequencer)
-        log.info("file_repeated", run_id=state.run_id, duplicates=document["duplicates"])
+        log.info("file_repeated", run_id=state.run_id, duplicates=answer["duplicates"])
 
 
 @dataclass(slots=True)

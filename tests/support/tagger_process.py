@@ -10,7 +10,10 @@ from typing import Any
 from local.provisioning import Provisioned
 from local.services import FEEDBACK_TAGGER, Service, migrate, start_service, wait_until_healthy
 from services.feedback_tagger.domain.run import run_id
+from shared.messages import MessageSchema
 from tests.support.waiting import wait_until
+
+RUN_RESULT = MessageSchema.from_package("services.feedback_tagger.messages", "run_result.schema.json")
 
 
 @contextmanager
@@ -83,5 +86,5 @@ class Analyst:
         sqs, url = self.resources.client("sqs"), self.resources.queues["mailbox"]
         answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=0)
         for message in answer.get("Messages", []):
-            self.results.append(json.loads(json.loads(message["Body"])["Message"]))
+            self.results.append(RUN_RESULT.read(json.loads(message["Body"])["Message"]))
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])

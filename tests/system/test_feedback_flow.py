@@ -114,6 +114,8 @@ def test_the_same_file_and_an_overlapping_one_add_only_what_is_new(analyst: Anal
     assert again == first
     repeat = analyst.result_of(first, number=2)
     assert (repeat["status"], repeat["stored"], repeat["duplicates"], repeat["repeats"]) == ("complete", 0, 30, 1)
+    shown = analyst.document_of(first)
+    assert (shown["stored"], shown["duplicates"], shown["repeats"]) == (30, 0, 1)
 
     renamed = analyst.upload(
         "march (1).csv", a_file(many_rows(30, prefix="same"), delimiter=";", line_end="\n", encoding="utf-16")
@@ -232,7 +234,7 @@ def test_a_model_that_is_away_mid_run_costs_no_row(resources: Provisioned, datab
             wait_until(lambda: stored() >= 40, what="the first chunks")
             first.process.stop()
             assert stored() < len(rows)
-            wait_until(lambda: b"feedback-chunks" in tagger.process.log.read_bytes(), what="a message given back")
+            wait_until(lambda: b'"outcome": "retry' in tagger.process.log.read_bytes(), what="a message given back")
             assert analyst.document_of(run)["status"] == "open"
             with running_bedrock(tmp_path / "second", port=port):
                 result = analyst.result_of(run, within=90)

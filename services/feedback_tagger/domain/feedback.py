@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,6 +29,7 @@ COLUMNS = (
     Column("feedback", ("feedback",), 20_000),
     Column("create_date", ("date", "create_date"), 64),
 )
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 COLUMN_OF_HEADER: Mapping[str, str] = {header: column.name for column in COLUMNS for header in column.headers}
 EXTRA_CHARACTERS = 20_000
 
@@ -154,6 +156,6 @@ def unstorable(text: str) -> str | None:
     """Why no database of ours takes this text, or None."""
     if "\x00" in text:
         return "holds a NUL character; remove it"
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if _LONE_SURROGATE.search(text) is not None:
         return "holds bytes that are not text in the file's encoding; save the file as UTF-8"
     return None

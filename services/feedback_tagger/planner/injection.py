@@ -7,6 +7,9 @@ more prompt, so the patterns are broad.
 import re
 import unicodedata
 
+# Letters of the tag block and blanks of no width: text that a model reads and a person does not see.
+_HIDDEN = re.compile("[\U000e0000-\U000e007f\u200b\u2060\ufeff]")
+
 _TO_THE_MODEL = re.compile(
     r"""
       \b(?:ignore|disregard|forget|override|bypass|skip)\b.{0,40}
@@ -26,14 +29,16 @@ _TO_THE_MODEL = re.compile(
     | </?\s*(?:rows|categories|system|instructions?|ticket|prompt|assistant|user|human)\b
     | (?:^|[\s;,|])\d{1,3}\s*[:|]\s*\d{1,3}(?=$|[\s;,|.])(?:.*?(?:^|[\s;,|])\d{1,3}\s*[:|]\s*\d{1,3})
     | (?:^|\n)[ \t]{0,8}\d{1,3}[ \t]{0,8}[:|]
-    | \#{3,}|\[/?INST\]|<\|
+    | \#{3,}|\[/?inst\]|<\|
     """,
-    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+    # Lower case is the text's to be: matching without case costs several times as much.
+    re.VERBOSE | re.DOTALL,
 )
 
 
 def trips(text: str) -> bool:
     """Whether ``text`` seems to address the model, pretend to be an answer or fake the prompt's own marks."""
-    folded = unicodedata.normalize("NFKC", text)
-    hidden = any(0xE0000 <= ord(character) <= 0xE007F or character in "\u200b\u2060\ufeff" for character in text)
-    return hidden or _TO_THE_MODEL.search(folded) is not None
+    if _HIDDEN.search(text) is not None:
+        return True
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return _TO_THE_MODEL.search(plain.lower()) is not None
