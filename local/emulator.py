@@ -64,7 +64,7 @@ def running_emulator(folder: Path | None = None) -> Iterator[Emulator]:
     """
     with _folder_or_temporary(folder) as home, _listening_socket() as listener:
         port = int(listener.getsockname()[1])
-        process = start_leashed(_command(port, listener.fileno(), home))
+        process = start_leashed(_command(port, listener.fileno(), home, temporary=folder is None))
         try:
             listener.close()
             _wait_until_ready(process, port)
@@ -73,7 +73,7 @@ def running_emulator(folder: Path | None = None) -> Iterator[Emulator]:
             process.stop()
 
 
-def _command(port: int, listener: int, home: Path) -> Command:
+def _command(port: int, listener: int, home: Path, *, temporary: bool) -> Command:
     # The socket is handed over already bound and listening: no other process can take the port between choosing
     # and using it, and a request that comes early waits instead of being refused.
     serve = ["-m", "hypercorn", "ministack.app:app", "--bind", f"fd://{listener}", "--workers", "0"]
@@ -85,6 +85,7 @@ def _command(port: int, listener: int, home: Path) -> Command:
         folder=home,
         grace_seconds=5.0,
         keep_fds=[listener],
+        remove=home if temporary else None,
     )
 
 

@@ -1,6 +1,6 @@
 """A command on a leash: it ends when the process that holds the leash ends, however that ended.
 
-    python leash.py [--signal TERM] [--grace 10] [--user NAME] [--keep-fd N]... -- COMMAND ARGUMENT...
+    python leash.py [--signal TERM] [--grace 10] [--user NAME] [--keep-fd N]... [--remove FOLDER] -- COMMAND ARGUMENT...
 
 The holder keeps the other end of this process's standard input open and never writes to it. When it closes, because
 the holder let go or was killed with SIGKILL, the command gets ``--signal``, and SIGKILL after ``--grace`` seconds.
@@ -15,6 +15,7 @@ import ctypes
 import os
 import pwd
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,6 +47,8 @@ def main() -> int:
     _signal_group(command.pid, signal.SIGKILL)
     status = command.wait()
     _kill_orphans()
+    if options.remove is not None:
+        shutil.rmtree(options.remove, ignore_errors=True)
     return 128 - status if status < 0 else status
 
 
@@ -55,6 +58,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--grace", type=float, default=10.0, help="seconds between that and SIGKILL")
     parser.add_argument("--user", help="run it as this user (only root can)")
     parser.add_argument("--keep-fd", type=int, action="append", default=[], help="a descriptor that it inherits")
+    parser.add_argument("--remove", metavar="FOLDER", help="what it works in, deleted when it has ended")
     parser.add_argument("command", nargs="+")
     return parser.parse_args()
 

@@ -162,6 +162,7 @@ def _server(programs: Path, home: Path, user: str | None, log: Path) -> Command:
         stop_signal="INT",  # "fast": TERM would wait until every client has gone
         grace_seconds=10.0,
         user=user,
+        remove=home,
     )
 
 

@@ -24,6 +24,7 @@ class Command:
 
     SIGKILL follows ``grace_seconds`` after the stop signal. ``keep_fds`` are descriptors that it inherits. What it
     prints is appended to ``log``; where ``output`` is given, that file gets standard output instead, from its start.
+    ``remove`` is deleted when it has ended, also after the end of whoever started it.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Command:
     grace_seconds: float = 10.0
     user: str | None = None
     keep_fds: Sequence[int] = ()
+    remove: Path | None = None
 
 
 class LeashedProcess:
@@ -104,6 +106,8 @@ def _leash_options(command: Command) -> list[str]:
     options = ["--signal", command.stop_signal, "--grace", str(command.grace_seconds)]
     if command.user is not None:
         options += ["--user", command.user]
+    if command.remove is not None:
+        options += ["--remove", str(command.remove)]
     for fd in command.keep_fds:
         options += ["--keep-fd", str(fd)]
     return options

@@ -175,3 +175,4 @@ def test_killing_the_holder_ends_the_emulator_and_postgres(tmp_path: Path) -> No
 
     wait_until(emulator_is_gone, what="the emulator's end")
     wait_until(lambda: not Path(f"/proc/{postmaster}").exists(), what="PostgreSQL's end")
+    wait_until(lambda: not Path(running["socket"]).exists(), what="the end of the cluster's folder")
