@@ -104,6 +104,7 @@ TRANSIENT_EXCEPTIONS = (
     MetadataRetrievalError,
     ConnectionError,
     TimeoutError,
+    UnicodeDecodeError,  # A body garbled on its way: botocore's JSON parser decodes it outside its own errors.
 )
 
 

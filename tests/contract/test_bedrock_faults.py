@@ -13,6 +13,8 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from local.bedrock.stand_ins import TAGGER
 from local.bedrock_endpoint import BedrockEndpoint, ControlFailed, running_bedrock
 from local.processes import StartFailed
+from shared.aws.errors import aws_errors
+from shared.errors import TransientError
 from tests.support.bedrock_clients import NOVA, PROFILE, TITAN, asked, opened, plain
 from tests.support.waiting import eventually, wait_until
 
@@ -117,9 +119,11 @@ async def test_a_reply_that_lost_its_parts_reaches_the_caller_without_them(
 
 
 async def test_a_garbled_body_cannot_be_decoded(bedrock: BedrockEndpoint, runtime: Any) -> None:
-    """botocore lets the bare UnicodeDecodeError out: an adapter has to know it."""
-    strike(bedrock, "garbled_body")
+    """botocore lets the bare UnicodeDecodeError out, so our translation of its errors has to know it."""
+    strike(bedrock, "garbled_body", times=2)
     with pytest.raises(UnicodeDecodeError):
+        await runtime.converse(**asked())
+    with pytest.raises(TransientError), aws_errors():
         await runtime.converse(**asked())
 
 
