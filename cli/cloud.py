@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,12 +46,17 @@ class Cloud:
     names: Names
     session: boto3.Session | None
     environment: Mapping[str, str] | None
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def client(self, service: str) -> Any:
+        """One a service: making a client costs more than most calls."""
         if self.environment is not None:
             return aws_client(self.environment, service)
-        assert self.session is not None
-        return self.session.client(service, config=Config(retries={"mode": "standard", "total_max_attempts": 4}))
+        if service not in self._clients:
+            assert self.session is not None
+            retries = Config(retries={"mode": "standard", "total_max_attempts": 4})
+            self._clients[service] = self.session.client(service, config=retries)
+        return self._clients[service]
 
 
 def uses_embedded(choice: CloudChoice, *, running: bool, environ: Mapping[str, str]) -> bool:
