@@ -36,10 +36,12 @@ test: setup ## Run all tests against the embedded cloud; ARGS="-k word" picks so
 	@$(RUN) pytest $(ARGS)
 
 check: setup ## Formatting, lint, types, and which module may import which
-	@$(RUN) ruff format --check .
-	@$(RUN) ruff check .
-	@$(RUN) mypy
-	@.venv/bin/lint-imports --no-cache
+	@failed=0; \
+	$(RUN) ruff format --check . || failed=1; \
+	$(RUN) ruff check . || failed=1; \
+	$(RUN) mypy || failed=1; \
+	.venv/bin/lint-imports --no-logo --no-cache || failed=1; \
+	exit $$failed
 
 format: setup ## Format the code and mend what the linter can mend
 	@$(RUN) ruff format .
@@ -48,7 +50,20 @@ format: setup ## Format the code and mend what the linter can mend
 lock: setup ## Resolve the dependencies again into locks/; UPGRADE=1 takes newer versions
 	@echo "locks/bootstrap.txt" && $(COMPILE) locks/bootstrap.in -o locks/bootstrap.txt
 	@echo "locks/emulator.txt" && $(COMPILE) locks/emulator.in -o locks/emulator.txt
+	@echo "locks/bench.txt" && $(COMPILE) locks/bench.in -o locks/bench.txt
 	@echo "locks/dev.txt" && $(COMPILE) --all-extras pyproject.toml -o locks/dev.txt
+
+##@ Try its limits
+.PHONY: chaos bench bench-consumer
+
+chaos: setup ## Three seeds of five minutes: tasks killed, paused, starved; CHAOS_SEED=7 picks a seed
+	@CHAOS_SCALE=long $(RUN) pytest tests/chaos/test_consumer_chaos.py tests/chaos/test_bridge_chaos.py $(ARGS)
+
+bench: bench-consumer ## All benchmarks; results lie in bench/results/
+
+bench-consumer: setup ## Queue and stream consumer beside their peers, on an otherwise idle machine
+	@.venv/bin/python -I local/environments.py --bench
+	@$(RUN) bench.consumer $(ARGS)
 
 ##@ Tidy up
 .PHONY: clean clean-all help
@@ -58,9 +73,9 @@ clean: ## Delete what runs left behind: build/ and the caches of the tools
 	@find . -path ./.git -prune -o -path './.venv*' -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
 clean-all: clean ## Delete the environments too; the next target makes them again
-	@rm -rf .venv .venv-emulator
+	@rm -rf .venv .venv-emulator .venv-bench
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+		/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

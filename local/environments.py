@@ -1,4 +1,6 @@
-"""The two Python environments of a checkout, made and kept like their lock files: `.venv` and `.venv-emulator`.
+"""The Python environments of a checkout, made and kept like their lock files: `.venv`, `.venv-emulator`, `.venv-bench`.
+
+The last one only with ``--bench``: it holds the peers that a benchmark runs beside ours.
 
 Standard library only: it runs before anything is installed, under any Python from 3.11 on. Each environment carries a
 stamp of what it was made from, written last, so that a second run does nothing and an interrupted one starts afresh.
@@ -20,9 +22,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SERVICES = ROOT / ".venv"
 EMULATOR = ROOT / ".venv-emulator"
+BENCH = ROOT / ".venv-bench"
 MADE_FROM = {
     SERVICES: ("locks/bootstrap.txt", "locks/dev.txt", "pyproject.toml"),
     EMULATOR: ("locks/emulator.txt",),
+    BENCH: ("locks/bench.txt",),
 }
 SIGN_OF_LIFE_SECONDS = 1.5
 # The caller's pip and uv settings would make them install elsewhere, or something else than the lock says; only those
@@ -39,7 +43,7 @@ class SetupFailed(Exception):
 
 
 def main() -> int:
-    """Bring both environments up to date, silent if they are; ``--check`` only says so by the exit status."""
+    """Bring the environments up to date, silent if they are; ``--check`` only says so by the exit status."""
     if sys.argv[1:] == ["--check"]:
         return 0 if _is_current(SERVICES) and _is_current(EMULATOR) else 1
     (ROOT / "build").mkdir(exist_ok=True)
@@ -49,6 +53,8 @@ def main() -> int:
         try:
             _keep_services()
             _keep_emulator()
+            if "--bench" in sys.argv[1:]:
+                _keep_bench()
         except SetupFailed as failure:
             print(f"Set-up stopped: {failure}", file=sys.stderr)
             return 1
@@ -77,6 +83,15 @@ def _keep_emulator() -> None:
     _begin(EMULATOR, with_pip=False)
     _sync(EMULATOR, "locks/emulator.txt")
     _finish(EMULATOR, began)
+
+
+def _keep_bench() -> None:
+    if _is_current(BENCH):
+        return
+    began = _announce(BENCH, "the peers of the benchmarks, apart because no service needs them")
+    _begin(BENCH, with_pip=False)
+    _sync(BENCH, "locks/bench.txt")
+    _finish(BENCH, began)
 
 
 def _ingredients(environment: Path) -> str:

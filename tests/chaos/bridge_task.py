@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+import uuid
 from collections.abc import Sequence
 
 from shared.aws.clients import aws_session, open_client
@@ -38,6 +39,7 @@ class BridgeTaskSettings(Settings):
     drain_seconds: float
     lease_seconds: float = 0.0
     build: str = "sound"
+    show_repeats: bool = False
     log_level: str = "WARNING"
 
 
@@ -48,8 +50,11 @@ def stream_settings(lease_seconds: float) -> StreamSettings:
     return StreamSettings(lease_seconds=lease_seconds, take_seconds=lease_seconds / 6, deliver_at_most=20)
 
 
-async def hand_on(queue: Queue, records: Sequence[Record]) -> None:
-    """Send each record's key and version, in order per ticket; the event id makes a repeat within minutes vanish."""
+async def hand_on(queue: Queue, records: Sequence[Record], *, by: str, show_repeats: bool) -> None:
+    """Send each record's key and version, in order per ticket; the event id makes a repeat within minutes vanish.
+
+    Not so with ``show_repeats``, for whoever counts them.
+    """
     await send_all(
         queue,
         [
@@ -60,10 +65,11 @@ async def hand_on(queue: Queue, records: Sequence[Record]) -> None:
                         "version": int((record.new or {}).get("statusVersion", 0)),
                         "sequenceNumber": record.sequence_number,
                         "putAt": str((record.new or {}).get("putAt", "")),
+                        "by": by,
                     }
                 ),
                 group_id=record.keys["ticketId"],
-                deduplication_id=record.event_id,
+                deduplication_id=uuid.uuid4().hex if show_repeats else record.event_id,
             )
             for record in records
         ],
@@ -87,7 +93,10 @@ async def main() -> None:
         consumer = StreamConsumer(
             source=DynamoDbStream(streams, settings.stream_arn),
             leases=DynamoDbLeases(dynamodb, settings.lease_table, consumer="bridge"),
-            deliver=bridge_delivery(settings.build, lambda records: hand_on(queue, records)),
+            deliver=bridge_delivery(
+                settings.build,
+                lambda records: hand_on(queue, records, by=settings.task_id, show_repeats=settings.show_repeats),
+            ),
             # A restarted task is another owner: its earlier life may still be believed alive.
             owner=f"{settings.task_id}-{os.getpid()}",
             settings=stream_settings(settings.lease_seconds),
