@@ -24,6 +24,8 @@ from shared.stream.port import LeaseLost
 
 TRIM_HORIZON = "TRIM_HORIZON"
 SHARD_END = "SHARD_END"
+# The service's list of reserved words grows; a short everyday word is better not written out in an expression.
+NAMES = {"#checkpoint": "checkpoint"}
 
 
 class DynamoDbLeases:
@@ -68,7 +70,7 @@ class DynamoDbLeases:
 
     async def swap(self, old: Lease, new: Lease) -> Lease:
         values: dict[str, Any] = {":counter": new.counter, ":checkpoint": _checkpoint(new)}
-        sets = ["leaseCounter = :counter", "checkpoint = :checkpoint"]
+        sets = ["leaseCounter = :counter", "#checkpoint = :checkpoint"]
         removes = []
         if new.owner is None:
             removes.append("leaseOwner")
@@ -85,6 +87,7 @@ class DynamoDbLeases:
                     Key=to_item({"leaseKey": self._key(old.shard_id)}),
                     UpdateExpression=f"SET {', '.join(sets)}" + (f" REMOVE {', '.join(removes)}" if removes else ""),
                     ConditionExpression=condition,
+                    ExpressionAttributeNames=NAMES,
                     ExpressionAttributeValues=to_item({**values, **expected}),
                     ReturnValues="ALL_NEW",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -110,13 +113,14 @@ class DynamoDbLeases:
             )
 
     async def forget(self, lease: Lease) -> None:
-        shard_ended = "checkpoint = :shard_end"
+        shard_ended = "#checkpoint = :shard_end"
         same_counter = "leaseCounter = :counter"
         with suppress(_Refused), aws_errors(), _refusals():
             await self._client.delete_item(
                 TableName=self._table,
                 Key=to_item({"leaseKey": self._key(lease.shard_id)}),
                 ConditionExpression=f"{shard_ended} AND {same_counter}",
+                ExpressionAttributeNames=NAMES,
                 ExpressionAttributeValues=to_item({":shard_end": SHARD_END, ":counter": lease.counter}),
             )
 

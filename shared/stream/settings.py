@@ -18,9 +18,11 @@ class StreamSettings:
     ``idle_seconds``: the wait after a read that found nothing; half of it is the mean delay of a lone record.
     ``busy_seconds``: the least time from read to read while there are records, so that a trickle does not cost one
     read a record.
-    Reads are charged per call, also when they find nothing: a shard costs 86,400 / idle_seconds calls a day, by default
-    345,600, which is about 10.4 million in 30 days (2.5 million a month are free; document "Pricing for on-demand
-    capacity", streams read request units). Lambda polls at the same rate.
+    Reads are charged per GetRecords call, also when it finds nothing: a shard costs 86,400 / idle_seconds calls a day,
+    by default 345,600, about 10.4 million in 30 days, of which 2.5 million a month, account and region are free
+    (document "Evaluate your DynamoDB streams usage"); GetShardIterator and DescribeStream cost nothing. There is no
+    published limit of calls a second and shard as Kinesis has one (five), only that of two readers at a time, which
+    leaves room for one other consumer of the stream.
     ``read_at_most`` and ``deliver_at_most``: records a read, and records a delivery. The checkpoint moves after each
     delivery, so the latter is how many records a kill may repeat, and how long a hand-over may wait.
     ``deliver_seconds``: a delivery that takes longer is cancelled and tried again.
