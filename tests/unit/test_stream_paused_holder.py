@@ -124,3 +124,35 @@ async def test_a_delivery_that_a_pause_cut_through_may_be_late_but_leaves_no_che
     assert {lease.owner for lease in fleet.leases.written if lease.after is not None} == {"b"}
     await second.drain()
     await first.drain()
+
+
+async def test_a_delivery_under_way_is_cut_off_when_the_lease_runs_out_and_before_another_begins() -> None:
+    fleet = Fleet()
+    store = Pausable(fleet.leases)
+    cut_off: list[float] = []
+    began: list[float] = []
+    clock = asyncio.get_running_loop().time
+
+    async def slow(records: Sequence[Record]) -> None:
+        try:
+            await asyncio.sleep(25.0)
+        except asyncio.CancelledError:
+            cut_off.append(clock())
+            raise
+
+    async def quick(records: Sequence[Record]) -> None:
+        await asyncio.sleep(0)
+        began.append(clock())
+
+    first = fleet.start("a", leases=store, deliver=slow)
+    await until(lambda: first.consumer.held)
+    fleet.put("t1")
+    await asyncio.sleep(1.0)
+    second = fleet.start("b", deliver=quick)
+    store.goes_on.clear()
+    await until(lambda: began)
+    assert cut_off
+    assert cut_off[0] <= began[0]
+    store.goes_on.set()
+    await second.drain()
+    await first.drain()
