@@ -1,31 +1,19 @@
-"""The `deskhand` command: one group a job, the same commands on the embedded cloud and on AWS."""
+"""The entry point of `deskhand`: says at once that it has begun, as loading the rest takes a moment."""
 
-import typer
+import sys
 
-from cli.demo import demo
-from cli.directory import directory
-from cli.errors import DeskhandGroup
-from cli.feedback import feedback
-from cli.tickets import tickets
-from cli.up import down, up
-
-app = typer.Typer(
-    name="deskhand",
-    cls=DeskhandGroup,
-    help="IT tickets resolved or assigned, customer feedback labelled.",
-    no_args_is_help=True,
-    pretty_exceptions_show_locals=False,  # locals hold texts of tickets and feedback
-)
-app.command()(demo)
-app.command()(up)
-app.command()(down)
-app.add_typer(tickets, name="tickets")
-app.add_typer(feedback, name="feedback")
-app.add_typer(directory, name="directory")
+LONG_RUNNING = ("demo", "up")
 
 
 def main() -> None:
-    app()
+    try:
+        if sys.argv[1:2] and sys.argv[1] in LONG_RUNNING and "--help" not in sys.argv:
+            print(f"deskhand {sys.argv[1]}: loading", flush=True)
+        from cli.app import app  # noqa: PLC0415
+
+        app(prog_name="deskhand")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def down() -> None:
 def _run(name: str) -> None:
     logs = STATE_FOLDER / "logs"
     with ExitStack() as stack:
-        with ticking(demo_console(), lambda: "logs are under build/local/logs") as ticker:
+        with ticking(demo_console(), lambda: "") as ticker:
             ticker.phase("starting the AWS emulator, PostgreSQL and the local Bedrock endpoint")
             cloud = stack.enter_context(running_cloud(logs, name, progress=ticker.line))
             ticker.phase("starting the ticket agent and the feedback tagger")

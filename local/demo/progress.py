@@ -75,7 +75,7 @@ class _Lines:
         while not stop.wait(0.1):
             with self._lock:
                 if time.monotonic() - self._last >= QUIET_SECONDS:
-                    self._print(f"  {self._phase}; {self._picture()}")
+                    self._print("  " + "; ".join(filter(None, (self._phase, self._picture()))))
 
     def _print(self, text: str) -> None:
         self._last = time.monotonic()

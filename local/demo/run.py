@@ -67,7 +67,7 @@ def run_demo(out: Path) -> int:
     progress: dict[str, Flows] = {}
 
     def picture() -> str:
-        return progress["flows"].picture() if progress else "the embedded cloud and the services are starting"
+        return progress["flows"].picture() if progress else ""
 
     with ticking(console, picture) as ticker:
         found = _through_the_services(out, cases, ticker, progress, began)

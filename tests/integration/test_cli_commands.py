@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli.__main__ import app
+from cli.app import app
 from local.demo.sample import DIRECTORY, FEEDBACK
 from local.provisioning import Provisioned
 from services.feedback_tagger.domain.run import RunState, document, run_document_key, run_id

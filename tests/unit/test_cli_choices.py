@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 from typer.testing import CliRunner
 
-from cli.__main__ import app
+from cli.app import app
 from cli.cloud import CloudChoice, embedded_cloud, uses_embedded
 from cli.directory import directory_rows, read_directory
 from cli.embedded import AlreadyRunning, holder_pid, is_held, read_state, sole_holder, write_state

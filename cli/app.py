@@ -1,0 +1,24 @@
+"""The `deskhand` command's parts: one group a job, the same commands on the embedded cloud and on AWS."""
+
+import typer
+
+from cli.demo import demo
+from cli.directory import directory
+from cli.errors import DeskhandGroup
+from cli.feedback import feedback
+from cli.tickets import tickets
+from cli.up import down, up
+
+app = typer.Typer(
+    name="deskhand",
+    cls=DeskhandGroup,
+    help="IT tickets resolved or assigned, customer feedback labelled.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # locals hold texts of tickets and feedback
+)
+app.command()(demo)
+app.command()(up)
+app.command()(down)
+app.add_typer(tickets, name="tickets")
+app.add_typer(feedback, name="feedback")
+app.add_typer(directory, name="directory")
