@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any
 
 from local.provisioning import Provisioned
@@ -128,6 +129,10 @@ class TicketDesk:
         return [row for row in await self.rows(self.tables.user_access) if "#grant#" in row["environmentId"]]
 
 
+# Parsing DynamoDB's service model takes most of a second; clients of one session share it.
+_session = cache(aws_session)
+
+
 @asynccontextmanager
 async def open_ticket_desk(resources: Provisioned) -> AsyncIterator[TicketDesk]:
     names = resources.tables
@@ -138,5 +143,5 @@ async def open_ticket_desk(resources: Provisioned) -> AsyncIterator[TicketDesk]:
         ticket=names["Ticket"],
         ledger=names["Ledger"],
     )
-    async with open_client(aws_session(), "dynamodb") as client:
+    async with open_client(_session(), "dynamodb") as client:
         yield TicketDesk(client, tables)

@@ -14,114 +14,29 @@ import yaml
 from local.bedrock_endpoint import BedrockEndpoint, running_bedrock
 from local.provisioning import Provisioned
 from local.services import TICKET_AGENT, start_service, wait_until_healthy
-from shared.aws.items import from_item, to_item
 from tests.support.cloud import AwsClients
+from tests.support.ticket_flow import MODEL, SAMPLE, OutsideDesk, attributes_of, reason_of
 from tests.support.tickets import a_text
 from tests.support.waiting import wait_until
 
-SAMPLE = Path(__file__).resolve().parents[2] / "local" / "sample"
-MODEL = "amazon.nova-lite-v1:0"
-
-
-class Desk:
-    """What a user and a platform engineer can do from outside: send, read tables, read mail, read dead letters."""
-
-    def __init__(self, aws: AwsClients, resources: Provisioned) -> None:
-        self.aws, self.resources = aws, resources
-        self.dynamodb, self.sqs = aws("dynamodb"), aws("sqs")
-        self._mail: list[dict[str, Any]] = []
-
-    def import_sample_directory(self) -> None:
-        sample = yaml.safe_load((SAMPLE / "directory.yaml").read_text(encoding="utf-8"))
-        for row in sample["employees"]:
-            self.put("User", employeeId=row["id"], manager=row["manager"])
-        for row in sample["environments"]:
-            names = {"environment_name": row["name"], "managing_entity": row["owner"]}
-            self.put("Environment", environmentId=row["id"], **names)
-        for row in sample["access"]:
-            self.put("UserAccess", employeeId=row["employee"], environmentId=row["environment"])
-
-    def put(self, table: str, **values: Any) -> None:
-        self.dynamodb.put_item(TableName=self.resources.tables[table], Item=to_item(values))
-
-    def rows(self, table: str) -> list[dict[str, Any]]:
-        answer = self.dynamodb.scan(TableName=self.resources.tables[table], ConsistentRead=True)
-        assert "LastEvaluatedKey" not in answer
-        return [from_item(item) for item in answer["Items"]]
-
-    def ledger(self, ticket_id: str, prefix: str = "") -> list[dict[str, Any]]:
-        rows = [row for row in self.rows("Ledger") if row["ticketId"] == ticket_id and row["entry"].startswith(prefix)]
-        return sorted(rows, key=lambda row: str(row["entry"]))
-
-    def submit(self, ticket_id: str, employee: str, content: str, *, access_key: str | None = None) -> None:
-        body = {"version": 1, "ticketId": ticket_id, "employeeId": employee, "content": content}
-        self.send("ticket-intake", json.dumps(body), access_key=access_key)
-
-    def send(self, queue: str, body: str, *, access_key: str | None = None) -> None:
-        client = self.aws("sqs", access_key=access_key) if access_key else self.sqs
-        client.send_message(QueueUrl=self.resources.queues[queue], MessageBody=body)
-
-    def ticket(self, ticket_id: str) -> dict[str, Any] | None:
-        return next((row for row in self.rows("Ticket") if row["ticketId"] == ticket_id), None)
-
-    def ended(self, ticket_id: str, *, within: float = 30.0) -> dict[str, Any]:
-        def ended() -> dict[str, Any] | None:
-            ticket = self.ticket(ticket_id)
-            return ticket if ticket is not None and ticket["assignStatus"] != "unassigned" else None
-
-        ticket = wait_until(ended, within=within, what=f"the end of ticket {ticket_id}")
-        assert ticket is not None
-        return ticket
-
-    def grants(self) -> list[dict[str, Any]]:
-        return [row for row in self.rows("UserAccess") if "#grant#" in row["environmentId"]]
-
-    def mail(self, ticket_id: str) -> list[dict[str, Any]]:
-        """Every notification about the ticket so far, in the order of arrival."""
-        answer = self.sqs.receive_message(QueueUrl=self.resources.queues["mailbox"], MaxNumberOfMessages=10)
-        for message in answer.get("Messages", []):
-            self._mail.append(json.loads(message["Body"]))
-            self.sqs.delete_message(QueueUrl=self.resources.queues["mailbox"], ReceiptHandle=message["ReceiptHandle"])
-        return [mail for mail in self._mail if attributes_of(mail)["notification_id"].startswith(f"{ticket_id}:")]
-
-    def dead_letter(self, queue: str) -> dict[str, Any]:
-        """The next dead letter of ``queue``, taken out."""
-
-        def receive() -> dict[str, Any] | None:
-            answer = self.sqs.receive_message(
-                QueueUrl=self.resources.queues[f"{queue}-dead"], MessageAttributeNames=["All"]
-            )
-            return next(iter(answer.get("Messages", [])), None)
-
-        letter = wait_until(receive, within=30.0, what=f"a dead letter of {queue}")
-        assert letter is not None
-        self.sqs.delete_message(QueueUrl=self.resources.queues[f"{queue}-dead"], ReceiptHandle=letter["ReceiptHandle"])
-        return letter
-
-
-def attributes_of(mail: dict[str, Any]) -> dict[str, str]:
-    return {name: attribute["Value"] for name, attribute in mail["MessageAttributes"].items()}
-
-
-def reason_of(letter: dict[str, Any]) -> str:
-    return str(letter["MessageAttributes"]["reason"]["StringValue"])
-
 
 @pytest.fixture
-def desk(aws: AwsClients, resources: Provisioned) -> Desk:
-    desk = Desk(aws, resources)
+def desk(aws: AwsClients, resources: Provisioned) -> OutsideDesk:
+    desk = OutsideDesk(aws, resources)
     desk.import_sample_directory()
     return desk
 
 
 @pytest.fixture
-def service(desk: Desk, bedrock: BedrockEndpoint, tmp_path: Path) -> Iterator[None]:
+def service(desk: OutsideDesk, bedrock: BedrockEndpoint, tmp_path: Path) -> Iterator[None]:
     with running_ticket_agent(desk, bedrock, tmp_path):
         yield
 
 
 @contextmanager
-def running_ticket_agent(desk: Desk, bedrock: BedrockEndpoint, folder: Path, *, model: str = MODEL) -> Iterator[None]:
+def running_ticket_agent(
+    desk: OutsideDesk, bedrock: BedrockEndpoint, folder: Path, *, model: str = MODEL
+) -> Iterator[None]:
     settings = {"TICKET_MODEL_ID": model, "DRAIN_SECONDS": "30", "LONG_POLL_SECONDS": "1", **bedrock.environment()}
     running = start_service(TICKET_AGENT, desk.resources.ticket_agent(**settings), folder)
     try:
@@ -143,7 +58,7 @@ EXPECTED_CALLS = {
 
 
 @pytest.mark.usefixtures("service")
-def test_the_six_ground_truth_tickets_end_as_the_facts_say(desk: Desk) -> None:
+def test_the_six_ground_truth_tickets_end_as_the_facts_say(desk: OutsideDesk) -> None:
     cases = yaml.safe_load((SAMPLE / "tickets.yaml").read_text(encoding="utf-8"))["tickets"]
     standing = [row for row in desk.rows("UserAccess") if "#" not in row["environmentId"]]
     for case in cases:
@@ -172,7 +87,7 @@ def test_the_six_ground_truth_tickets_end_as_the_facts_say(desk: Desk) -> None:
 
 
 @pytest.mark.usefixtures("service")
-def test_a_ticket_that_is_sent_again_is_no_second_ticket(desk: Desk) -> None:
+def test_a_ticket_that_is_sent_again_is_no_second_ticket(desk: OutsideDesk) -> None:
     desk.submit("T-1", "111", a_text())
     desk.ended("T-1")
     desk.submit("T-1", "111", a_text())
@@ -185,7 +100,7 @@ def test_a_ticket_that_is_sent_again_is_no_second_ticket(desk: Desk) -> None:
 
 
 @pytest.mark.usefixtures("service")
-def test_bad_messages_end_in_the_dead_letter_queue_with_field_and_remedy(desk: Desk) -> None:
+def test_bad_messages_end_in_the_dead_letter_queue_with_field_and_remedy(desk: OutsideDesk) -> None:
     good = {"version": 1, "ticketId": "T-1", "employeeId": "111", "content": a_text()}
     without_content = {name: value for name, value in good.items() if name != "content"}
     bad = {
@@ -211,7 +126,7 @@ def test_bad_messages_end_in_the_dead_letter_queue_with_field_and_remedy(desk: D
 
 
 @pytest.mark.usefixtures("service")
-def test_nobody_sends_tickets_for_somebody_else(desk: Desk) -> None:
+def test_nobody_sends_tickets_for_somebody_else(desk: OutsideDesk) -> None:
     desk.put("User", employeeId="111", manager="@sam", senderId="000000000111")
     desk.put("User", employeeId="121", manager="@sam", senderId="000000000121")
     desk.submit("forged", "121", a_text(), access_key="000000000111")
@@ -231,7 +146,7 @@ def test_nobody_sends_tickets_for_somebody_else(desk: Desk) -> None:
     ],
 )
 def test_whatever_way_the_agent_fails_the_owner_gets_the_ticket_with_the_reason(
-    desk: Desk, bedrock: BedrockEndpoint, behaviour: dict[str, Any], said: str
+    desk: OutsideDesk, bedrock: BedrockEndpoint, behaviour: dict[str, Any], said: str
 ) -> None:
     bedrock.control(f"models/{MODEL}", behaviour)
     desk.submit("T-1", "111", a_text())
@@ -241,8 +156,20 @@ def test_whatever_way_the_agent_fails_the_owner_gets_the_ticket_with_the_reason(
     assert not desk.grants()
 
 
+@pytest.mark.usefixtures("service")
+@pytest.mark.parametrize("planner", ["hostile", "wrong_owner", "wrong_order", "parallel_calls", "ignores_denials"])
+def test_a_model_that_does_not_do_as_it_is_told_oversteps_nothing(
+    desk: OutsideDesk, bedrock: BedrockEndpoint, planner: str
+) -> None:
+    bedrock.control(f"models/{MODEL}", {"planner": planner})
+    before = desk.rows("UserAccess")
+    desk.submit("T-1", "141", a_text(environment="EnvironmentId: 4", access_type="Access Type: Admin"))
+    assert desk.ended("T-1")["assignStatus"] in ("assigned to @susi", "handed over to @susi")
+    assert desk.rows("UserAccess") == before
+
+
 def test_a_model_that_will_never_answer_leaves_no_ticket_unassigned(
-    desk: Desk, bedrock: BedrockEndpoint, tmp_path: Path
+    desk: OutsideDesk, bedrock: BedrockEndpoint, tmp_path: Path
 ) -> None:
     with running_ticket_agent(desk, bedrock, tmp_path, model="amazon.no-such-model-v1:0"):
         desk.submit("T-1", "111", a_text())
@@ -252,7 +179,9 @@ def test_a_model_that_will_never_answer_leaves_no_ticket_unassigned(
 
 
 @pytest.mark.usefixtures("service")
-def test_a_throttled_model_delays_a_ticket_and_does_not_change_its_end(desk: Desk, bedrock: BedrockEndpoint) -> None:
+def test_a_throttled_model_delays_a_ticket_and_does_not_change_its_end(
+    desk: OutsideDesk, bedrock: BedrockEndpoint
+) -> None:
     kinds = ("throttled", "unavailable", "model_timeout", "drop_after_reading", "truncated_json")
     bedrock.control(f"models/{MODEL}/faults", {"faults": [{"kind": kind, "next": 1} for kind in kinds]})
     desk.submit("T-1", "111", a_text())
@@ -261,7 +190,7 @@ def test_a_throttled_model_delays_a_ticket_and_does_not_change_its_end(desk: Des
 
 
 @pytest.mark.usefixtures("service")
-def test_a_ticket_that_the_agent_cannot_end_is_handed_over_with_the_reason(desk: Desk) -> None:
+def test_a_ticket_that_the_agent_cannot_end_is_handed_over_with_the_reason(desk: OutsideDesk) -> None:
     desk.submit("unknown", "111", a_text(environment="EnvironmentId: 99"))
     desk.submit("conflict", "111", a_text() + "\nEnvironmentId: 4")
     desk.submit("printer", "111", "Title: Printer\nOut of paper on floor 2.")
@@ -273,7 +202,7 @@ def test_a_ticket_that_the_agent_cannot_end_is_handed_over_with_the_reason(desk:
     assert attributes_of(mail)["resolverGroup"] == "service-desk"
 
 
-def test_the_model_may_go_away_in_the_middle_and_nothing_is_lost(desk: Desk, tmp_path: Path) -> None:
+def test_the_model_may_go_away_in_the_middle_and_nothing_is_lost(desk: OutsideDesk, tmp_path: Path) -> None:
     """Closes the model's port while three tickets are worked on, and opens it again: every ticket ends as if nothing
     had been, with one run, one grant and one notification each."""
     slow = {"models": {"*": {"latency": {"fixed_ms": 150}}}}
