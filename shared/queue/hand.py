@@ -55,7 +55,7 @@ class Hand:
 
     def __init__(self, *, fifo: bool) -> None:
         self._fifo = fifo
-        self._held: set[Held] = set()
+        self._held: dict[Held, None] = {}
         self._lanes: dict[str, deque[Held]] = {}
         self._count: Counter[Stage] = Counter()
 
@@ -80,7 +80,7 @@ class Hand:
             self._lanes[lane] = deque()
         else:
             followers.append(held)
-        self._held.add(held)
+        self._held[held] = None
         self._count[held.stage] += 1
         return held
 
@@ -116,5 +116,5 @@ class Hand:
         return behind
 
     def let_go(self, held: Held) -> None:
-        self._held.discard(held)
+        del self._held[held]
         self._count[held.stage] -= 1

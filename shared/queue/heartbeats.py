@@ -31,7 +31,9 @@ class Heartbeats:
         every = self.visibility_seconds / 3  # three chances to extend
         next_turn = _time() + every
         while True:
-            await asyncio.sleep(max(0.0, min([next_turn, *(held.visible_at for held in self._kept())]) - _time()))
+            wake_at = min([next_turn, *(held.visible_at for held in self._kept())])
+            # A timer may fire a tick early: sleeping for what is left of the tick would spin.
+            await asyncio.sleep(max(0.001, wake_at - _time()))
             if _time() >= next_turn:
                 # After a failure sooner again: the third chance may come too late.
                 next_turn = _time() + (every if await self._extend() else every / 3)

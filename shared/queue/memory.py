@@ -120,6 +120,8 @@ class MemoryQueue:
             stored = self._with_handle(handle)
             if index in refused:
                 failed.append(Failed(index, "Injected", "", sender_fault))
+            elif not handle.startswith(f"{self.name}/"):
+                failed.append(Failed(index, "ReceiptHandleIsInvalid", "No receipt handle of this queue.", True))
             elif stored is not None and self.fifo and not self._in_flight(stored):
                 failed.append(Failed(index, "ReceiptHandleIsInvalid", "The receipt handle has expired.", True))
             elif stored is not None:
@@ -218,7 +220,7 @@ class MemoryQueue:
             sent_at=stored.sent_at,
             first_received_at=stored.first_received_at,
             sender_id=self.sender_id,
-            attributes=stored.outgoing.attributes,
+            attributes={name: value for name, value in stored.outgoing.attributes.items() if value},
             group_id=stored.outgoing.group_id,
             deduplication_id=stored.outgoing.deduplication_id,
         )
