@@ -17,6 +17,7 @@ from services.feedback_tagger.store.postgres import postgres_pool
 from services.feedback_tagger.store.postgres_rows import PostgresRows
 from services.feedback_tagger.store.postgres_runs import PostgresRuns
 from shared.errors import PermanentError, TransientError
+from tests.support.waiting import eventually
 
 TASKS_AT_ONCE = 6
 
@@ -132,7 +133,7 @@ async def test_two_runs_with_the_same_rows_in_other_orders_store_each_once(
         await runs.open_run(a_run(f"run-{number}"))
     await asyncio.gather(
         *(
-            rows.finish_chunk(a_chunk(0, found[number:] + found[:number], run_id=f"run-{number}"))
+            rows.finish_chunk(a_chunk(0, found[:: 1 if number % 2 else -1], run_id=f"run-{number}"))
             for number in range(TASKS_AT_ONCE)
         )
     )
@@ -140,6 +141,30 @@ async def test_two_runs_with_the_same_rows_in_other_orders_store_each_once(
     assert sum(state.stored for state in states) == 200
     assert sum(state.duplicates for state in states) == 200 * (TASKS_AT_ONCE - 1)
     assert await rows.known([row.row.identity for row in found] + ["other"]) == {row.row.identity for row in found}
+
+
+async def test_two_runs_that_meet_the_same_rows_from_both_ends_wait_and_do_not_deadlock(
+    runs: PostgresRuns, rows: PostgresRows, pool: Any
+) -> None:
+    found = [
+        replace(one, row=replace(one.row, identity=letter)) for one, letter in zip(labelled(*"amz"), "amz", strict=True)
+    ]
+    await runs.open_run(a_run("run-1"))
+    await runs.open_run(a_run("run-2"))
+
+    async def both_wait() -> bool:
+        return bool(await pool.fetchval("select count(*) >= 2 from pg_locks where not granted"))
+
+    async with pool.acquire() as blocker:
+        middle = blocker.transaction()
+        await middle.start()
+        await blocker.execute("insert into customer_feedback (feedback, row_identity) values ('not to stay', 'm')")
+        forth = asyncio.ensure_future(rows.finish_chunk(a_chunk(0, found, run_id="run-1")))
+        back = asyncio.ensure_future(rows.finish_chunk(a_chunk(0, found[::-1], run_id="run-2")))
+        await eventually(both_wait, what="both runs at the middle row or behind each other")
+        await middle.rollback()
+    assert [await forth, await back] == [True, True]
+    assert sorted([(await state_of(runs, "run-1")).stored, (await state_of(runs, "run-2")).stored]) == [0, 3]
 
 
 async def test_twins_are_two_rows(runs: PostgresRuns, rows: PostgresRows, pool: Any) -> None:

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.feedback_tagger.domain.feedback import Feedback, Row, content_digest, row_identity
@@ -81,6 +81,7 @@ def test_a_run_is_its_object_version_with_or_without_quotes_round_the_etag() -> 
     ),
     line=st.integers(2, 10**7),
 )
+@example(feedback=Feedback(feedback="\ufffe and \uffff and \x01 and \U0001f600"), line=2)
 def test_a_row_arrives_as_it_left_and_in_characters_that_a_queue_takes(feedback: Feedback, line: int) -> None:
     row = Row(line=line, identity=row_identity(content_digest(feedback), 1), feedback=feedback)
     body = chunk_as_json(run_id="r", task="categorise", number=4, rows=[row_as_json(row)] * 2)
