@@ -9,6 +9,7 @@ import typer
 
 from cli.embedded import ROOT, AlreadyRunning, sole_holder
 from cli.errors import UserError
+from cli.loading import loaded
 from cli.output import say
 
 
@@ -24,6 +25,7 @@ def demo(
     from local.demo.run import run_demo  # noqa: PLC0415
     from local.processes import StartFailed  # noqa: PLC0415
 
+    loaded()
     signal.signal(signal.SIGTERM, _terminate)
     try:
         with sole_holder(out):

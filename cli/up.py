@@ -9,6 +9,7 @@ from types import FrameType
 from cli.cloud import NameOption
 from cli.embedded import STATE_FOLDER, AlreadyRunning, holder_pid, is_held, sole_holder, write_state
 from cli.errors import UserError
+from cli.loading import loaded
 from cli.names import DEFAULT_NAME, is_name
 from cli.output import print_fields, say
 from local.cloud import Cloud, running_cloud
@@ -31,6 +32,7 @@ def up(name: NameOption = DEFAULT_NAME) -> None:
         raise UserError(
             f"{name!r} is no name", "use small letters, digits and dashes, 32 at most (--name, DESKHAND_NAME)"
         )
+    loaded()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     try:
@@ -104,10 +106,17 @@ def _show(cloud: Cloud) -> None:
             ("bucket", cloud.resources.bucket),
             ("notifications", cloud.resources.queues["mailbox"]),
             ("logs", cloud.folder),
+            ("AWS CLI", _exports(cloud)),
             ("try", "deskhand directory import local/sample/directory.yaml"),
             ("", "deskhand feedback upload local/sample/feedback.csv --watch"),
         ]
     )
+
+
+def _exports(cloud: Cloud) -> str:
+    """What points the AWS CLI here. Not the rest of the environment: it keeps our own processes from the user's."""
+    names = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION")
+    return "export " + " ".join(f"{name}={cloud.environment[name]}" for name in names)
 
 
 def _wait(services: list[Service]) -> None:

@@ -88,7 +88,7 @@ def by_product(readings: Mapping[str, Any]) -> Any:
         .encode(
             y=alt.Y("product:N", sort="-x", title=None),
             x=alt.X("count():Q", title="rows"),
-            color=alt.Color("label:N", scale=LABEL_COLOUR, sort=LABELS, title=None),
+            color=alt.Color("label:N", scale=LABEL_COLOUR, sort=LABELS, legend=None),
             order=alt.Order("label:N"),
             tooltip=["product:N", "label:N", "count():Q"],
         ),
@@ -129,5 +129,5 @@ CHARTS = (
     Chart("Where labels differ", "Off the diagonal the label is not the one given by hand.", confusion),
     Chart("Stars by category", "What people who complain of it also think of the product.", stars),
     Chart("Time a ticket takes", "From the ticket's row in its table to its outcome in the ledger.", ticket_times),
-    Chart("Feedback by product", "Stored rows, with the label each got.", by_product),
+    Chart("Feedback by product", "Stored rows by the label each got; colours as above.", by_product),
 )

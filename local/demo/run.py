@@ -44,7 +44,8 @@ from local.demo.scoring import FeedbackScore, problems, score_feedback, summary
 from local.demo.tables import show_categories, show_tickets, show_where
 from local.services import running_services
 
-FLOWS_LIMIT_SECONDS = 75.0
+# Ten times what an idle machine needs: on a busy one the demo shall be late, not wrong.
+FLOWS_LIMIT_SECONDS = 180.0
 STAND_IN = (
     "No language model answers here: offline, labels come from small word vectors and tool calls from a planner that "
     "follows rules. Both are stand-ins that show the plumbing, not the quality of a model."
