@@ -33,6 +33,14 @@ class OutsideDesk:
         for row in sample["access"]:
             self.put("UserAccess", employeeId=row["employee"], environmentId=row["environment"])
 
+    def clear(self) -> None:
+        """Empty every table that tickets leave something in."""
+        for table in ("Ticket", "User", "Environment", "UserAccess", "Ledger"):
+            name = self.resources.tables[table]
+            keys = [key["AttributeName"] for key in self.dynamodb.describe_table(TableName=name)["Table"]["KeySchema"]]
+            for row in self.rows(table):
+                self.dynamodb.delete_item(TableName=name, Key=to_item({key: row[key] for key in keys}))
+
     def put(self, table: str, **values: Any) -> None:
         self.dynamodb.put_item(TableName=self.resources.tables[table], Item=to_item(values))
 

@@ -1,6 +1,7 @@
 """Tickets through the real service, as users see it: in by SQS, out by DynamoDB and SNS."""
 
 import json
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,7 +13,8 @@ import pytest
 import yaml
 
 from local.bedrock_endpoint import BedrockEndpoint, running_bedrock
-from local.provisioning import Provisioned
+from local.emulator import Emulator
+from local.provisioning import Provisioned, provision
 from local.services import TICKET_AGENT, start_service, wait_until_healthy
 from tests.support.cloud import AwsClients
 from tests.support.ticket_flow import MODEL, SAMPLE, OutsideDesk, attributes_of, reason_of
@@ -20,25 +22,43 @@ from tests.support.tickets import a_text
 from tests.support.waiting import wait_until
 
 
+@pytest.fixture(scope="module")
+def resources_of_this_file(emulator: Emulator) -> Provisioned:
+    return provision(emulator.environment(), f"test-{secrets.token_hex(4)}")
+
+
+@pytest.fixture(scope="module")
+def service(
+    resources_of_this_file: Provisioned, bedrock_endpoint: BedrockEndpoint, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """One task for all tests of this file: starting one takes longer than a ticket."""
+    with running_ticket_agent(resources_of_this_file, bedrock_endpoint, tmp_path_factory.mktemp("service")):
+        yield
+
+
 @pytest.fixture
-def desk(aws: AwsClients, resources: Provisioned) -> OutsideDesk:
-    desk = OutsideDesk(aws, resources)
+def desk(service: None, bedrock: BedrockEndpoint, aws: AwsClients, resources_of_this_file: Provisioned) -> OutsideDesk:
+    """The running service with the sample directory, no tickets, and a model without faults."""
+    desk = OutsideDesk(aws, resources_of_this_file)
+    desk.clear()
     desk.import_sample_directory()
     return desk
 
 
 @pytest.fixture
-def service(desk: OutsideDesk, bedrock: BedrockEndpoint, tmp_path: Path) -> Iterator[None]:
-    with running_ticket_agent(desk, bedrock, tmp_path):
-        yield
+def own_desk(aws: AwsClients, resources: Provisioned) -> OutsideDesk:
+    """For tests that start a service of their own."""
+    desk = OutsideDesk(aws, resources)
+    desk.import_sample_directory()
+    return desk
 
 
 @contextmanager
 def running_ticket_agent(
-    desk: OutsideDesk, bedrock: BedrockEndpoint, folder: Path, *, model: str = MODEL
+    resources: Provisioned, bedrock: BedrockEndpoint, folder: Path, *, model: str = MODEL
 ) -> Iterator[None]:
     settings = {"TICKET_MODEL_ID": model, "DRAIN_SECONDS": "30", "LONG_POLL_SECONDS": "1", **bedrock.environment()}
-    running = start_service(TICKET_AGENT, desk.resources.ticket_agent(**settings), folder)
+    running = start_service(TICKET_AGENT, resources.ticket_agent(**settings), folder)
     try:
         wait_until_healthy([running])
         yield
@@ -57,7 +77,6 @@ EXPECTED_CALLS = {
 }
 
 
-@pytest.mark.usefixtures("service")
 def test_the_six_ground_truth_tickets_end_as_the_facts_say(desk: OutsideDesk) -> None:
     cases = yaml.safe_load((SAMPLE / "tickets.yaml").read_text(encoding="utf-8"))["tickets"]
     standing = [row for row in desk.rows("UserAccess") if "#" not in row["environmentId"]]
@@ -86,7 +105,6 @@ def test_the_six_ground_truth_tickets_end_as_the_facts_say(desk: OutsideDesk) ->
     assert "churn" in first["reason"]
 
 
-@pytest.mark.usefixtures("service")
 def test_a_ticket_that_is_sent_again_is_no_second_ticket(desk: OutsideDesk) -> None:
     desk.submit("T-1", "111", a_text())
     desk.ended("T-1")
@@ -99,7 +117,6 @@ def test_a_ticket_that_is_sent_again_is_no_second_ticket(desk: OutsideDesk) -> N
     assert len(desk.ledger("T-1", "attempt#")) == 1
 
 
-@pytest.mark.usefixtures("service")
 def test_bad_messages_end_in_the_dead_letter_queue_with_field_and_remedy(desk: OutsideDesk) -> None:
     good = {"version": 1, "ticketId": "T-1", "employeeId": "111", "content": a_text()}
     without_content = {name: value for name, value in good.items() if name != "content"}
@@ -125,7 +142,6 @@ def test_bad_messages_end_in_the_dead_letter_queue_with_field_and_remedy(desk: O
     assert [row["ticketId"] for row in desk.rows("Ticket")] == ["T-2"]
 
 
-@pytest.mark.usefixtures("service")
 def test_nobody_sends_tickets_for_somebody_else(desk: OutsideDesk) -> None:
     desk.put("User", employeeId="111", manager="@sam", senderId="000000000111")
     desk.put("User", employeeId="121", manager="@sam", senderId="000000000121")
@@ -136,7 +152,6 @@ def test_nobody_sends_tickets_for_somebody_else(desk: OutsideDesk) -> None:
     assert desk.ticket("forged") is None
 
 
-@pytest.mark.usefixtures("service")
 @pytest.mark.parametrize(
     ("behaviour", "said"),
     [
@@ -156,7 +171,6 @@ def test_whatever_way_the_agent_fails_the_owner_gets_the_ticket_with_the_reason(
     assert not desk.grants()
 
 
-@pytest.mark.usefixtures("service")
 @pytest.mark.parametrize("planner", ["hostile", "wrong_owner", "wrong_order", "parallel_calls", "ignores_denials"])
 def test_a_model_that_does_not_do_as_it_is_told_oversteps_nothing(
     desk: OutsideDesk, bedrock: BedrockEndpoint, planner: str
@@ -169,16 +183,15 @@ def test_a_model_that_does_not_do_as_it_is_told_oversteps_nothing(
 
 
 def test_a_model_that_will_never_answer_leaves_no_ticket_unassigned(
-    desk: OutsideDesk, bedrock: BedrockEndpoint, tmp_path: Path
+    own_desk: OutsideDesk, bedrock: BedrockEndpoint, tmp_path: Path
 ) -> None:
-    with running_ticket_agent(desk, bedrock, tmp_path, model="amazon.no-such-model-v1:0"):
-        desk.submit("T-1", "111", a_text())
-        ticket = desk.ended("T-1")
+    with running_ticket_agent(own_desk.resources, bedrock, tmp_path, model="amazon.no-such-model-v1:0"):
+        own_desk.submit("T-1", "111", a_text())
+        ticket = own_desk.ended("T-1")
     assert ticket["assignStatus"] == "handed over to @sam"
     assert "The model refused" in ticket["communication"]
 
 
-@pytest.mark.usefixtures("service")
 def test_a_throttled_model_delays_a_ticket_and_does_not_change_its_end(
     desk: OutsideDesk, bedrock: BedrockEndpoint
 ) -> None:
@@ -189,7 +202,6 @@ def test_a_throttled_model_delays_a_ticket_and_does_not_change_its_end(
     assert len(desk.ledger("T-1", "attempt#")) == 1
 
 
-@pytest.mark.usefixtures("service")
 def test_a_ticket_that_the_agent_cannot_end_is_handed_over_with_the_reason(desk: OutsideDesk) -> None:
     desk.submit("unknown", "111", a_text(environment="EnvironmentId: 99"))
     desk.submit("conflict", "111", a_text() + "\nEnvironmentId: 4")
@@ -202,21 +214,21 @@ def test_a_ticket_that_the_agent_cannot_end_is_handed_over_with_the_reason(desk:
     assert attributes_of(mail)["resolverGroup"] == "service-desk"
 
 
-def test_the_model_may_go_away_in_the_middle_and_nothing_is_lost(desk: OutsideDesk, tmp_path: Path) -> None:
+def test_the_model_may_go_away_in_the_middle_and_nothing_is_lost(own_desk: OutsideDesk, tmp_path: Path) -> None:
     """Closes the model's port while three tickets are worked on, and opens it again: every ticket ends as if nothing
     had been, with one run, one grant and one notification each."""
     slow = {"models": {"*": {"latency": {"fixed_ms": 150}}}}
     with running_bedrock(tmp_path / "first", slow) as first:
         port = urlsplit(first.url).port
         assert port is not None
-        with running_ticket_agent(desk, first, tmp_path):
+        with running_ticket_agent(own_desk.resources, first, tmp_path):
             for ticket_id, employee in (("T-1", "111"), ("T-2", "121"), ("T-3", "131")):
-                desk.submit(ticket_id, employee, a_text())
-            wait_until(lambda: desk.ledger("T-1", "turn#"), what="the first turn")
+                own_desk.submit(ticket_id, employee, a_text())
+            wait_until(lambda: own_desk.ledger("T-1", "turn#"), what="the first turn")
             first.process.stop()
-            assert all(row["state"] == "open" for row in desk.rows("Ticket"))
+            assert all(row["state"] == "open" for row in own_desk.rows("Ticket"))
             with running_bedrock(tmp_path / "second", port=port):
-                statuses = [desk.ended(ticket_id)["assignStatus"] for ticket_id in ("T-1", "T-2", "T-3")]
+                statuses = [own_desk.ended(ticket_id)["assignStatus"] for ticket_id in ("T-1", "T-2", "T-3")]
     assert statuses == ["auto-resolved", "auto-resolved", "assigned to @sam"]
-    assert len(desk.grants()) == 2
-    assert [len(desk.ledger(ticket_id, "attempt#")) for ticket_id in ("T-1", "T-2", "T-3")] == [1, 1, 1]
+    assert len(own_desk.grants()) == 2
+    assert [len(own_desk.ledger(ticket_id, "attempt#")) for ticket_id in ("T-1", "T-2", "T-3")] == [1, 1, 1]

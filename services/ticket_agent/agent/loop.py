@@ -94,7 +94,7 @@ class AgentLoop(Generic[SessionT]):
                 wait = MODEL_BACKOFF.delay(attempt, self.uniform, at_least=error.retry_after)
                 if self.monotonic() + wait >= deadline:
                     raise
-                log.warning("model_away", attempt=attempt, error=type(error).__name__)
+                log.warning("model_away", attempt=attempt, wait_seconds=round(wait, 3), reason=str(error)[:200])
                 attempt += 1
                 await asyncio.sleep(wait)
 
