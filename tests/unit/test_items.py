@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.aws.items import from_item, to_item
@@ -17,6 +17,7 @@ sets = st.sets(st.text(), min_size=1) | st.sets(numbers, min_size=1) | st.sets(s
 values = st.recursive(scalars | sets, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.dictionaries(st.text(min_size=1), values))
 def test_every_kind_of_value_comes_back_as_it_went(item: dict[str, Any]) -> None:
     assert from_item(to_item(item)) == item
