@@ -270,5 +270,6 @@ class MemoryQueue:
         now = self.clock()
         next_visible = min((stored.visible_at for stored in self._stored if stored.visible_at > now), default=until)
         with suppress(TimeoutError):
-            async with asyncio.timeout(min(until, next_visible) - now):
+            # A timer may fire a tick early: waiting for what is left of the tick would spin.
+            async with asyncio.timeout(max(0.001, min(until, next_visible) - now)):
                 await self._changed.wait()
