@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 START_LIMIT_SECONDS = 60.0
 POLL_SECONDS = 0.02
 CONTROL_TIMEOUT_SECONDS = 30.0
-# The runtime, the control plane and Retrieve are three services to the SDK.
-BEDROCK_SERVICES = ("BEDROCK", "BEDROCK_RUNTIME", "BEDROCK_AGENT_RUNTIME")
+# The control plane, the runtime, agents with Retrieve, and harnesses are four services to the SDK.
+BEDROCK_SERVICES = ("BEDROCK", "BEDROCK_RUNTIME", "BEDROCK_AGENT_RUNTIME", "BEDROCK_AGENTCORE")
 
 
 class ControlFailed(Exception):

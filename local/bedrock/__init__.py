@@ -2,21 +2,22 @@
 
     python -m local.bedrock --port 0 [--config FILE.json]     prints {"url": "http://127.0.0.1:PORT"} when it is ready
 
-Point ``AWS_ENDPOINT_URL_BEDROCK_RUNTIME``, ``AWS_ENDPOINT_URL_BEDROCK`` and ``AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME``
-at the URL. Operations: Converse, InvokeModel (Titan Text Embeddings V2), CountTokens; ListFoundationModels,
-GetFoundationModel, ListInferenceProfiles, GetInferenceProfile; Retrieve. botocore's own service models decide what is
-a valid request; errors come in REST-JSON's shape.
+Point ``AWS_ENDPOINT_URL_`` + ``BEDROCK_RUNTIME``, ``BEDROCK``, ``BEDROCK_AGENT_RUNTIME`` and ``BEDROCK_AGENTCORE`` at
+the URL. Operations: Converse, InvokeModel (Titan Text Embeddings V2), CountTokens; ListFoundationModels,
+GetFoundationModel, ListInferenceProfiles, GetInferenceProfile; Retrieve, InvokeAgent; InvokeHarness. botocore's own
+service models decide what is a valid request; errors come in REST-JSON's shape, event streams in their real framing.
 
-It is not a language model. Three stand-ins answer Converse, chosen by what the request is, for any model id of the
-catalogue; each reply names its own in ``trace.promptRouter.invokedModelId`` and in the header ``x-deskhand-stand-in``:
+It is not a language model. Three stand-ins answer Converse, agents and harnesses, chosen by what the request is, for
+any model id of the catalogue; each reply names its own in the header ``x-deskhand-stand-in``, one of Converse also in
+``trace.promptRouter.invokedModelId``:
 
     toolConfig is set                     deskhand-stand-in/planner   follows the access rules, by the request alone
     <categories> and a <rows-...> block   deskhand-stand-in/tagger    nearest category by word vectors and cue words
     anything else                         deskhand-stand-in/greeter   says that it is a stand-in
 
 What it proves: that requests, replies, errors, quotas and faults are handled. What it does not: how well a real model
-tags or plans, real token counts (``tokens`` is an estimate), real latency, streaming (not offered), signatures (not
-checked), IAM.
+tags or plans, real token counts (``tokens`` is an estimate), real latency, ConverseStream (not offered), signatures
+(not checked), IAM; nor that agents and harnesses keep their sessions in every corner as those of AWS do.
 
 Settings (``settings``), from the file at start and changed over the control route (``control`` has its table):
 

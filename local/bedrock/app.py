@@ -18,7 +18,7 @@ from local.bedrock.errors import Refusal, invalid
 from local.bedrock.quota import Throttled
 from local.bedrock.settings import Fault, Settings
 from local.bedrock.state import Counts, State, names_of
-from local.bedrock.work import Call, Output, Reply, Work
+from local.bedrock.work import Call, Output, Reply, Stream, Work
 
 LARGEST_BODY = 26_000_000
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -92,8 +92,15 @@ def _invocation(models: wire.Models, name: str, state: State, clock: Clock) -> H
             began = clock.monotonic()
             parameters = wire.parameters(models[name], await _arrived(request))
             await _struck(fault, request, clock)
-            call = Call(parameters, state.of(names), fault, clock.wall(), lambda: f"tooluse_{clock.new_id()[:22]}")
-            work = operations.work(name, call, state.settings.knowledge_bases)
+            call = Call(
+                parameters,
+                state.of(names),
+                fault,
+                clock.wall(),
+                new_id=lambda: f"tooluse_{clock.new_id()[:22]}",
+                sessions=state.sessions,
+            )
+            work = operations.work(name, call, state.settings)
             reply = await _carried_out(work, call, state, counts, clock, began)
         return await delivery.deliver(request, reply, fault, clock.new_id())
 
@@ -104,7 +111,7 @@ async def _struck(fault: Fault | None, request: web.Request, clock: Clock) -> No
     """What a fault does before there is an answer."""
     if fault is None:
         return
-    if fault.kind in faults.REFUSALS:
+    if fault.kind in faults.REFUSALS and not fault.in_stream:
         raise faults.REFUSALS[fault.kind]
     if fault.kind == "hang":
         until = clock.monotonic() + fault.seconds
@@ -114,7 +121,9 @@ async def _struck(fault: Fault | None, request: web.Request, clock: Clock) -> No
         raise Lost
 
 
-async def _carried_out(work: Work, call: Call, state: State, counts: Counts, clock: Clock, began: float) -> Reply:
+async def _carried_out(
+    work: Work, call: Call, state: State, counts: Counts, clock: Clock, began: float
+) -> Reply | Stream:
     """Reserve, answer, take the model's time, settle."""
     if work.invoked is None:
         output = work.answer()
@@ -138,7 +147,7 @@ async def _carried_out(work: Work, call: Call, state: State, counts: Counts, clo
     return _answered(output, work, actual, counts, clock.monotonic() - began)
 
 
-def _answered(output: Output, work: Work, quota_tokens: int, counts: Counts, seconds: float) -> Reply:
+def _answered(output: Output, work: Work, quota_tokens: int, counts: Counts, seconds: float) -> Reply | Stream:
     counts.answer(output.by, work.input_tokens, output.tokens, quota_tokens)
     return output.reply(round(seconds * 1000))
 
@@ -147,7 +156,11 @@ def _names(request: web.Request) -> tuple[str, ...]:
     """Under which names the settings of this call stand, from general to particular."""
     if (knowledge_base := request.match_info.get("knowledgeBaseId")) is not None:
         return (knowledge_base.rpartition("/")[2],)
-    identifier = request.match_info["modelId"]
+    if (agent := request.match_info.get("agentId")) is not None:
+        return (agent,)
+    if (harness := request.query.get("harnessArn")) is not None:
+        return (harness.rpartition("/")[2],)
+    identifier = request.match_info.get("modelId", "")
     found = catalogue.find(identifier)
     return (identifier,) if found is None else names_of(found)
 

@@ -10,6 +10,9 @@
     POST   /_control/models/ID/faults           one more fault, or {"faults": [...]}
     DELETE /_control/models/ID/faults           none any more
     PUT    /_control/knowledge_bases/ID         its passages
+    PUT    /_control/agents/ID                  how it calls its tools
+    GET    /_control/sessions                   the conversations that agents and harnesses keep here
+    DELETE /_control/sessions                   all of them forgotten, as if they had idled out
     POST   /_control/reset                      everything as it was at the start
 
 Bodies are the shapes of ``local.bedrock.settings`` as JSON; what does not fit is answered 400 with the reason. Every
@@ -23,7 +26,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import ValidationError
 
-from local.bedrock.settings import Fault, KnowledgeBase, Settings
+from local.bedrock.settings import Agent, Fault, KnowledgeBase, Settings
 from local.bedrock.state import State
 
 Action = Callable[[web.Request, Any], Any]
@@ -71,6 +74,17 @@ def routes(state: State) -> list[web.RouteDef]:
         state.settings = state.settings.with_knowledge_base(_id(request), knowledge_base)
         return DONE
 
+    def put_agent(request: web.Request, body: Any) -> Any:
+        state.settings = state.settings.with_agent(_id(request), Agent.model_validate(body))
+        return DONE
+
+    def sessions(_: web.Request, __: Any) -> Any:
+        return state.sessions.as_json()
+
+    def delete_sessions(_: web.Request, __: Any) -> Any:
+        state.sessions.clear()
+        return DONE
+
     def stats(_: web.Request, __: Any) -> Any:
         return state.as_json()
 
@@ -89,6 +103,9 @@ def routes(state: State) -> list[web.RouteDef]:
         ("POST", "/models/{id}/faults", post_faults),
         ("DELETE", "/models/{id}/faults", delete_faults),
         ("PUT", "/knowledge_bases/{id}", put_knowledge_base),
+        ("PUT", "/agents/{id}", put_agent),
+        ("GET", "/sessions", sessions),
+        ("DELETE", "/sessions", delete_sessions),
         ("POST", "/reset", reset),
     )
     return [web.route(method, f"/_control{path}", _answering(action)) for method, path, action in table]

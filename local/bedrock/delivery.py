@@ -1,9 +1,12 @@
 """How a finished reply leaves: whole, or damaged in the way a fault says."""
 
+from collections.abc import Sequence
+
 from aiohttp import web
 
+from local.bedrock.event_stream import CONTENT_TYPE
 from local.bedrock.settings import Fault
-from local.bedrock.work import Reply
+from local.bedrock.work import Reply, Stream
 
 
 class Lost(Exception):
@@ -16,8 +19,12 @@ def response(reply: Reply, request_id: str) -> web.Response:
     )
 
 
-async def deliver(request: web.Request, reply: Reply, fault: Fault | None, request_id: str) -> web.StreamResponse:
+async def deliver(
+    request: web.Request, reply: Reply | Stream, fault: Fault | None, request_id: str
+) -> web.StreamResponse:
     kind = None if fault is None else fault.kind
+    if isinstance(reply, Stream):
+        return await _streamed(request, reply, fault, request_id)
     match kind:
         case "drop_after_reading":
             raise Lost
@@ -43,6 +50,34 @@ async def _half_sent(request: web.Request, reply: Reply) -> web.StreamResponse:
     if request.transport is not None:
         request.transport.close()
     return cut
+
+
+async def _streamed(request: web.Request, reply: Stream, fault: Fault | None, request_id: str) -> web.StreamResponse:
+    kind = None if fault is None else fault.kind
+    if kind == "drop_after_reading":
+        raise Lost
+    response = web.StreamResponse(headers={**reply.headers, "x-amzn-RequestId": request_id})
+    response.content_type = CONTENT_TYPE
+    await response.prepare(request)
+    for part in reply.frames if fault is None else _as_damaged(reply.frames, fault):
+        await response.write(part)
+    if kind == "cut_connection" and request.transport is not None:
+        # Before the end of the body is said: to the client the stream breaks off.
+        request.transport.close()
+    return response
+
+
+def _as_damaged(frames: Sequence[bytes], fault: Fault) -> Sequence[bytes]:
+    whole = b"".join(frames)
+    match fault.kind:
+        case "cut_connection" | "truncated_json":
+            return [whole[: len(whole) * fault.keep_percent // 100]]
+        case "garbled_body":
+            return [bytes(byte ^ 0xA5 for byte in whole)]
+        case "missing_parts":
+            return []
+        case _:
+            return frames
 
 
 def abandoned(request: web.Request) -> web.Response:

@@ -7,11 +7,14 @@ from aiohttp import web
 # The statuses that botocore's service models state for the exceptions of the Bedrock services.
 STATUSES = {
     "AccessDeniedException": 403,
+    "BadGatewayException": 502,
+    "DependencyFailedException": 424,
     "InternalServerException": 500,
     "ModelErrorException": 424,
     "ModelNotReadyException": 429,
     "ModelTimeoutException": 408,
     "ResourceNotFoundException": 404,
+    "RuntimeClientError": 424,
     "ServiceQuotaExceededException": 400,
     "ServiceUnavailableException": 503,
     "ThrottlingException": 429,

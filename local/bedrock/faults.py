@@ -16,6 +16,9 @@ REFUSALS: dict[FaultKind, Refusal] = {
     "access_denied": Refusal(
         "AccessDeniedException", "You don't have access to the model with the specified model ID."
     ),
+    "bad_gateway": Refusal("BadGatewayException", "A service that the agent depends on answered with an error."),
+    "dependency_failed": Refusal("DependencyFailedException", "A service that the agent depends on failed."),
+    "runtime_error": Refusal("RuntimeClientError", "The runtime met an error while it worked on the request."),
 }
 
 
@@ -57,7 +60,33 @@ class FaultPlan:
         ]
 
 
+# What an answer can end with, by operation; an agent's says no more than that a guardrail stepped in.
+_OF_HARNESSES_ALONE = frozenset(
+    {
+        "tool_result",
+        "interrupted",
+        "partial_turn",
+        "max_iterations_exceeded",
+        "max_output_tokens_exceeded",
+        "timeout_exceeded",
+        "hook_stopped",
+    }
+)
+
+
 def _concerns(fault: Fault, operation: str) -> bool:
-    if fault.kind == "stop_reason" and operation != "Converse":
-        return False  # nothing else has one, so the fault would be used up without a trace
+    if fault.stop_reason is not None and not _can_end_with(fault.stop_reason, operation):
+        return False  # the fault would be used up without a trace
     return fault.operation in (None, operation)
+
+
+def _can_end_with(stop_reason: str, operation: str) -> bool:
+    match operation:
+        case "Converse":
+            return stop_reason not in _OF_HARNESSES_ALONE
+        case "InvokeHarness":
+            return stop_reason != "guardrail_intervened"
+        case "InvokeAgent":
+            return stop_reason == "guardrail_intervened"
+        case _:
+            return False

@@ -6,12 +6,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from local.bedrock import catalogue, conversation, converse, retrieve, stand_ins, titan, tokens
+from local.bedrock import agents, catalogue, conversation, converse, harnesses, retrieve, stand_ins, titan, tokens
 from local.bedrock.errors import invalid, not_found
-from local.bedrock.settings import KnowledgeBase
-from local.bedrock.work import Call, Output, Reply, Work
-
-STAND_IN_HEADER = "x-deskhand-stand-in"
+from local.bedrock.settings import KnowledgeBase, Settings
+from local.bedrock.work import STAND_IN_HEADER, Call, Output, Reply, Work
 
 
 def converse_work(call: Call) -> Work:
@@ -149,9 +147,17 @@ def _offset(token: str | None, total: int) -> int:
     return int(token)
 
 
-def work(name: str, call: Call, knowledge_bases: Mapping[str, KnowledgeBase]) -> Work:
+def work(name: str, call: Call, settings: Settings) -> Work:
     """The work of an invocation. Raises what the operation refuses."""
-    return retrieve_work(call, knowledge_bases) if name == "Retrieve" else INVOCATIONS[name](call)
+    match name:
+        case "Retrieve":
+            return retrieve_work(call, settings.knowledge_bases)
+        case "InvokeAgent":
+            return agents.work(call, settings.agents)
+        case "InvokeHarness":
+            return harnesses.work(call, settings.harnesses)
+        case _:
+            return INVOCATIONS[name](call)
 
 
 INVOCATIONS: Mapping[str, Callable[[Call], Work]] = {

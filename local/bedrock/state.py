@@ -1,4 +1,4 @@
-"""All that this endpoint remembers between calls: settings, quotas, faults still to strike, counts."""
+"""All that this endpoint remembers between calls: settings, quotas, faults still to strike, sessions, counts."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +11,7 @@ from local.bedrock.catalogue import Invoked
 from local.bedrock.errors import Refusal
 from local.bedrock.faults import FaultPlan
 from local.bedrock.quota import Quota
+from local.bedrock.sessions import Sessions
 from local.bedrock.settings import Fault, ModelSettings, Settings
 
 
@@ -70,11 +71,13 @@ class State:
     def __init__(self, at_start: Settings, monotonic: Callable[[], float]) -> None:
         self._at_start = at_start
         self._monotonic = monotonic
+        self.sessions = Sessions(monotonic)
         self.reset()
 
     def reset(self) -> None:
         """As it was at the start."""
         self.counts: dict[str, Counts] = {}
+        self.sessions.clear()
         self.replace(self._at_start)
 
     def replace(self, settings: Settings) -> None:

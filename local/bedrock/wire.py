@@ -30,7 +30,8 @@ def operation_models() -> dict[str, OperationModel]:
     wanted = {
         "bedrock-runtime": ("Converse", "InvokeModel", "CountTokens"),
         "bedrock": ("ListFoundationModels", "GetFoundationModel", "GetInferenceProfile", "ListInferenceProfiles"),
-        "bedrock-agent-runtime": ("Retrieve",),
+        "bedrock-agent-runtime": ("Retrieve", "InvokeAgent"),
+        "bedrock-agentcore": ("InvokeHarness",),
     }
     return {
         name: session.get_service_model(service).operation_model(name)

@@ -7,7 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from local.bedrock.catalogue import Invoked
+from local.bedrock.sessions import Sessions
 from local.bedrock.settings import Fault, ModelSettings
+
+STAND_IN_HEADER = "x-deskhand-stand-in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +26,20 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Stream:
+    """A reply as frames of an event stream, sent one by one."""
+
+    frames: tuple[bytes, ...]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """``reply`` is written when the latency is known, which it reports."""
 
     tokens: int
     by: str
-    reply: Callable[[int], Reply]
+    reply: Callable[[int], Reply | Stream]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +61,4 @@ class Call:
     fault: Fault | None
     now: datetime
     new_id: Callable[[], str]
+    sessions: Sessions

@@ -55,5 +55,6 @@ def test_only_bedrock_clients_are_pointed_at_the_bedrock_endpoint(cloud: Cloud) 
         "AWS_ENDPOINT_URL_BEDROCK",
         "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
         "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME",
+        "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE",
     }
     assert environment["AWS_ENDPOINT_URL"] == cloud.emulator.url
