@@ -220,6 +220,8 @@ class Consumer:
     # Handling
 
     async def _work(self) -> None:
+        # A worker is a task with a context of its own: what is bound here shows in every line of its handlers.
+        structlog.contextvars.bind_contextvars(queue=self.queue.name)
         while (held := await self._ready.get()) is not None:
             # It may have been lost or given back while it waited for a worker.
             if held.stage is Stage.READY and held in self._hand:
@@ -247,11 +249,11 @@ class Consumer:
     async def _outcome(self, held: Held) -> Outcome:
         deadline = self.settings.deadline_seconds
         limit = asyncio.timeout(deadline)
+        structlog.contextvars.bind_contextvars(message_id=held.message.message_id)
         try:
-            with structlog.contextvars.bound_contextvars(queue=self.queue.name, message_id=held.message.message_id):
-                async with limit:
-                    held.limit = limit
-                    return await self.handle(held.message)
+            async with limit:
+                held.limit = limit
+                return await self.handle(held.message)
         except TimeoutError as error:
             return DeadlineExceeded(f"not handled within {deadline:g} s") if limit.expired() else error
         except asyncio.CancelledError as error:

@@ -9,13 +9,16 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import IntEnum, auto
 
 from shared.queue.message import Message
 
 
-class Stage(Enum):
-    """Where a held message stands. All but LEAVING are kept invisible by heartbeats."""
+class Stage(IntEnum):
+    """Where a held message stands. All but LEAVING are kept invisible by heartbeats.
+
+    Whole numbers, because stages are counted by: an ordinary enumeration hashes in Python, dozens of times a message.
+    """
 
     READY = auto()
     """May begin as soon as a worker is free."""
