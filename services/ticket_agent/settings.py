@@ -1,8 +1,17 @@
 """What the ticket agent is told by its environment."""
 
-from pydantic import Field
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator
 
 from shared.settings import Settings
+
+NEEDED_BY = {
+    "bedrock_agent_id": "bedrock_agent",
+    "bedrock_agent_alias_id": "bedrock_agent",
+    "agentcore_harness_arn": "agentcore_harness",
+}
+"""Which settings make sense of which back end."""
 
 
 class TicketAgentSettings(Settings):
@@ -23,6 +32,21 @@ class TicketAgentSettings(Settings):
     lease_table: str = Field(description="DynamoDB table of shard leases")
     idempotency_table: str = Field(description="DynamoDB table of failure counts")
     ticket_model_id: str = Field(description="Bedrock model id or inference profile that works on tickets")
+    ticket_backend: Literal["converse", "bedrock_agent", "agentcore_harness"] = Field(
+        default="converse", description="what the agent runs on: our own loop, Bedrock Agents, an AgentCore harness"
+    )
+    bedrock_agent_id: str | None = Field(
+        default=None, validate_default=True, pattern="^[0-9A-Za-z]{1,10}$", description="id of the Bedrock agent"
+    )
+    bedrock_agent_alias_id: str | None = Field(
+        default=None, validate_default=True, pattern="^[0-9A-Za-z]{1,10}$", description="id of its alias"
+    )
+    agentcore_harness_arn: str | None = Field(
+        default=None,
+        validate_default=True,
+        pattern="^arn:[^:]+:bedrock-agentcore:[a-z0-9-]+:[0-9]{12}:harness/[a-zA-Z][a-zA-Z0-9_]{0,39}-[a-zA-Z0-9]{10}$",
+        description="ARN of the AgentCore harness",
+    )
     trusted_relays: str = Field(default="", description="SenderIds that vouch for their users, comma separated")
     resolver_group: str = Field(default="service-desk", description="group that takes tickets without a known owner")
     knowledge_base_id: str | None = Field(default=None, description="Bedrock knowledge base; none: the documents here")
@@ -39,7 +63,17 @@ class TicketAgentSettings(Settings):
     )
     health_port: int = Field(default=0, ge=0, le=65535, description="port of the health check; 0 chooses one")
     drain_seconds: float = Field(default=110.0, gt=0, le=110, description="seconds to finish after SIGTERM")
-    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+    log_level: str = Field(
+        default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR"
+    )
+
+    @field_validator(*NEEDED_BY)
+    @classmethod
+    def _is_there_where_the_back_end_needs_it(cls, value: str | None, info: ValidationInfo) -> str | None:
+        backend = NEEDED_BY[str(info.field_name)]
+        if value is None and info.data.get("ticket_backend") == backend:
+            raise ValueError(f"needed with TICKET_BACKEND={backend}")
+        return value
 
     @property
     def relays(self) -> tuple[str, ...]:
