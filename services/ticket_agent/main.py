@@ -8,11 +8,17 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any
 
+from aiobotocore.session import AioSession
+
+from services.ticket_agent.agent.agentcore_harness import AgentCoreHarness
+from services.ticket_agent.agent.bedrock_agent import BedrockAgent
 from services.ticket_agent.agent.budget import Budget
 from services.ticket_agent.agent.converse import ConverseAgent
 from services.ticket_agent.agent.loop import AgentLoop
+from services.ticket_agent.agent.port import Agent
 from services.ticket_agent.app import QueuePair, TicketAgent
 from services.ticket_agent.bridge import Bridge
 from services.ticket_agent.intake import Intake
@@ -93,15 +99,8 @@ async def compose(settings: TicketAgentSettings, stack: AsyncExitStack, health: 
         open_client(session, "dynamodbstreams", endpoint_url=settings.dynamodb_streams_endpoint_url)
     )
     sns = await stack.enter_async_context(open_client(session, "sns"))
-    bedrock = await stack.enter_async_context(
-        open_client(
-            session,
-            "bedrock-runtime",
-            connections=settings.ticket_workers,
-            read_timeout=MODEL_SECONDS,
-            attempts=1,  # The agent's loop tries again by itself, and knows how much time is left.
-        )
-    )
+    budget = Budget()
+    agent = await open_agent(settings, session, stack, budget)
 
     tables = Tables(
         user=settings.user_table,
@@ -124,11 +123,9 @@ async def compose(settings: TicketAgentSettings, stack: AsyncExitStack, health: 
         directory=directory, access=directory, effects=effects, knowledge=knowledge, guard=guard, now=wall_clock
     )
     loop = AgentLoop(
-        agent=ConverseAgent(
-            BedrockModel(bedrock), model_id=settings.ticket_model_id, tools=[tool.spec for tool in TOOLS]
-        ),
+        agent=agent,
         toolbox=Toolbox(TOOLS),
-        budget=Budget(),
+        budget=budget,
         run_seconds=settings.ticket_run_seconds,
         monotonic=time.monotonic,
         uniform=random.uniform,
@@ -166,6 +163,38 @@ async def compose(settings: TicketAgentSettings, stack: AsyncExitStack, health: 
     )
 
 
+async def open_agent(
+    settings: TicketAgentSettings, session: AioSession, stack: AsyncExitStack, budget: Budget
+) -> Agent[Any]:
+    """The agent on the back end that the settings name, with its client open on ``stack``."""
+
+    def client(service: str) -> AbstractAsyncContextManager[Client]:
+        # One attempt: the agent's loop tries again by itself, and knows how much time is left.
+        workers = settings.ticket_workers
+        return open_client(session, service, connections=workers, read_timeout=MODEL_SECONDS, attempts=1)
+
+    tools = [tool.spec for tool in TOOLS]
+    if settings.ticket_backend == "bedrock_agent":
+        return BedrockAgent(
+            await stack.enter_async_context(client("bedrock-agent-runtime")),
+            agent_id=str(settings.bedrock_agent_id),
+            agent_alias_id=str(settings.bedrock_agent_alias_id),
+            new_id=_new_id,
+        )
+    if settings.ticket_backend == "agentcore_harness":
+        return AgentCoreHarness(
+            await stack.enter_async_context(client("bedrock-agentcore")),
+            harness_arn=str(settings.agentcore_harness_arn),
+            model_id=settings.ticket_model_id,
+            tools=tools,
+            budget=budget,
+            turn_seconds=MODEL_SECONDS,
+            new_id=_new_id,
+        )
+    model = BedrockModel(await stack.enter_async_context(client("bedrock-runtime")))
+    return ConverseAgent(model, model_id=settings.ticket_model_id, tools=tools)
+
+
 async def stream_arn(dynamodb: Client, table: str) -> str:
     """The ARN of the table's stream. Raises PermanentError if it has none."""
     with aws_errors():
@@ -183,6 +212,10 @@ def is_healthy(port: str) -> bool:
             return bool(answer.status == 200)
     except (ValueError, OSError):
         return False
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
 
 
 def _pair(sqs: Client, url: str, dead_url: str) -> QueuePair:

@@ -40,6 +40,7 @@ THROTTLE_CODES = frozenset(
         "RequestLimitExceeded",
         "RequestThrottled",
         "RequestThrottledException",
+        "ServiceQuotaExceededException",
         "SlowDown",
         "ThrottledException",
         "Throttling",
@@ -51,6 +52,8 @@ THROTTLE_CODES = frozenset(
 
 TRANSIENT_CODES = frozenset(
     {
+        "BadGatewayException",
+        "DependencyFailedException",
         "InternalError",
         "InternalFailure",
         "InternalServerError",
@@ -60,6 +63,7 @@ TRANSIENT_CODES = frozenset(
         "ModelTimeoutException",
         "RequestTimeout",
         "RequestTimeoutException",
+        "RuntimeClientError",
         "ServiceUnavailable",
         "ServiceUnavailableException",
         "TransactionConflict",
@@ -111,6 +115,7 @@ TRANSIENT_EXCEPTIONS = (
 def translated(error: ClientError) -> TransientError | PermanentError:
     """The shared error that a botocore ``ClientError`` stands for."""
     code = str(error.response.get("Error", {}).get("Code", ""))
+    code = code[:1].upper() + code[1:]  # In an event stream "ThrottlingException" is "throttlingException".
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     text = f"{error.operation_name}: {code}: {error.response.get('Error', {}).get('Message', '')}"
     if code == "TransactionCanceledException":

@@ -1,15 +1,11 @@
 """The agent port on the model port: our own tool loop over any model with tool use."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 
 from services.ticket_agent.agent.port import Call, CallResult, Ending, Final, Step, ToolCalls
+from services.ticket_agent.agent.prompt import MAX_TOKENS_PER_TURN, as_ticket_block, system_prompt
 from shared.model.port import Model, Reply, Request, Text, ToolResult, ToolSpec, Turn
-
-MAX_TOKENS_PER_TURN = 1_024
-"""A turn is a few tool calls and a sentence; more is a model that rambles. The quota reserves this number."""
 
 ENDINGS = {
     "end_turn": Ending.FINISHED,
@@ -24,7 +20,6 @@ ENDINGS = {
 }
 # Calls in a reply that was cut, filtered or garbled may be incomplete: only these reasons let them be carried out.
 _CALLS_ARE_WHOLE = frozenset({"tool_use", "end_turn", "stop_sequence"})
-_TICKET_TAG = re.compile(r"<\s*(/?)\s*ticket\b[^>]*>", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -43,7 +38,7 @@ class ConverseAgent:
         self._model = model
         self._model_id = model_id
         self._tools = tuple(tools)
-        self._system = files("services.ticket_agent.agent.prompts").joinpath("system.md").read_text(encoding="utf-8")
+        self._system = system_prompt()
 
     def begin(self, ticket_text: str, *, ticket_id: str) -> Conversation:
         return Conversation(ticket_id=ticket_id, turns=(Turn("user", (Text(as_ticket_block(ticket_text)),)),))
@@ -75,9 +70,3 @@ def as_step(reply: Reply) -> Step:
         return ToolCalls(calls=calls, text=reply.text, usage=reply.usage)
     ending = ENDINGS.get(reply.stop_reason, Ending.UNKNOWN)
     return Final(ending=ending, stop_reason=reply.stop_reason, text=reply.text, usage=reply.usage)
-
-
-def as_ticket_block(content: str) -> str:
-    """The ticket's text as the model gets it. A ticket cannot close its own block: its tags lose their brackets."""
-    harmless = _TICKET_TAG.sub(r"[\1ticket]", content)
-    return f"<ticket>\n{harmless}\n</ticket>"

@@ -29,6 +29,14 @@ class CallResult:
     failed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """Where a step lies that the service keeps: written down before its calls are carried out."""
+
+    session_id: str
+    invocation_id: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCalls:
     """At least one call, to be answered together; ``text`` is what the agent said along with them."""
@@ -36,6 +44,7 @@ class ToolCalls:
     calls: tuple[Call, ...]
     text: str = field(default="", repr=False)
     usage: Usage = NO_USAGE
+    hosted: Hosted | None = None
 
 
 class Ending(StrEnum):
@@ -47,6 +56,8 @@ class Ending(StrEnum):
     GUARDRAIL = "A guardrail stopped the answer."
     MALFORMED = "The model gave an answer that could not be read."
     CONTEXT_EXCEEDED = "The ticket was too long for the model."
+    LIMITED = "The agent reached a limit of its back end."
+    INTERRUPTED = "The agent was stopped before it was done."
     UNKNOWN = "The model stopped for a reason that is not known here."
 
 
@@ -58,6 +69,7 @@ class Final:
     stop_reason: str
     text: str = field(default="", repr=False)
     usage: Usage = NO_USAGE
+    hosted: Hosted | None = None
 
 
 Step: TypeAlias = ToolCalls | Final
@@ -68,7 +80,9 @@ SessionT = TypeVar("SessionT")
 class Agent(Protocol, Generic[SessionT]):
     """Raises Throttled or TransientError if the same step may succeed later, PermanentError if it never will.
 
-    A step that raised has changed nothing: asking again with the same session and results is right.
+    A step that raised has changed nothing: asking again with the same session and results is right. A back end whose
+    session is lost begins another by itself and may ask for calls again that were answered before; the tools say then
+    what was done.
     """
 
     def begin(self, ticket_text: str, *, ticket_id: str) -> SessionT:

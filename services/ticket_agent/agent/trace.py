@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from services.ticket_agent.agent.port import Call, Final, Step, ToolCalls
+from services.ticket_agent.agent.port import Call, Final, Hosted, Step, ToolCalls
 from services.ticket_agent.domain.ticket import Ticket
 from services.ticket_agent.policy.guard import Decision
 from services.ticket_agent.store.port import Figures, Ledger
@@ -60,6 +60,7 @@ class Trace:
             "inputTokens": step.usage.input_tokens,
             "outputTokens": step.usage.output_tokens,
             **_step_facts(step),
+            **_hosted_facts(step.hosted),
         }
         await self.ledger.append(self.ticket.key.ticket_id, entry, facts, at=self.now())
 
@@ -93,6 +94,13 @@ def _step_facts(step: Step) -> dict[str, Any]:
             return {"tools": [call.tool for call in step.calls]}
         case Final():
             return {"stopReason": step.stop_reason}
+
+
+def _hosted_facts(hosted: Hosted | None) -> dict[str, Any]:
+    if hosted is None:
+        return {}
+    invocation = {} if hosted.invocation_id is None else {"invocationId": hosted.invocation_id}
+    return {"sessionId": hosted.session_id, **invocation}
 
 
 def _decision_facts(decision: Decision) -> dict[str, Any]:
