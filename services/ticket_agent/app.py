@@ -52,6 +52,7 @@ class TicketAgent:
     ticket_workers: int
     run_seconds: float
     long_poll_seconds: int
+    visibility_seconds: int
 
     def loops(self) -> Sequence[Loop]:
         """In the order of a ticket's way through them."""
@@ -75,6 +76,7 @@ class TicketAgent:
                     workers=self.ticket_workers,
                     deadline_seconds=self.run_seconds + BEYOND_THE_RUN_SECONDS,
                     wait_seconds=self.long_poll_seconds,
+                    visibility_seconds=self.visibility_seconds,
                 ),
                 on_dead_letter=self.worker.before_dead_letter,
             ),
@@ -104,5 +106,9 @@ class TicketAgent:
     def _short(self, *, workers: int) -> ConsumerSettings:
         """For handlers that make a few store calls: a receive may bring more than is worked on."""
         return ConsumerSettings(
-            workers=workers, prefetch=2 * workers, deadline_seconds=30.0, wait_seconds=self.long_poll_seconds
+            workers=workers,
+            prefetch=2 * workers,
+            deadline_seconds=30.0,
+            wait_seconds=self.long_poll_seconds,
+            visibility_seconds=self.visibility_seconds,
         )

@@ -160,6 +160,7 @@ async def compose(settings: TicketAgentSettings, stack: AsyncExitStack, health: 
         ticket_workers=settings.ticket_workers,
         run_seconds=settings.ticket_run_seconds,
         long_poll_seconds=settings.long_poll_seconds,
+        visibility_seconds=settings.visibility_seconds,
     )
 
 

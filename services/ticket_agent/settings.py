@@ -61,6 +61,9 @@ class TicketAgentSettings(Settings):
     long_poll_seconds: int = Field(
         default=20, ge=1, le=20, description="how long an empty receive waits; also how long a drain may wait for one"
     )
+    visibility_seconds: int = Field(
+        default=60, ge=3, le=3600, description="how long a message that a killed task held stays away from the others"
+    )
     health_port: int = Field(default=0, ge=0, le=65535, description="port of the health check; 0 chooses one")
     drain_seconds: float = Field(default=110.0, gt=0, le=110, description="seconds to finish after SIGTERM")
     log_level: str = Field(
