@@ -66,7 +66,9 @@ async def serve_health(health: Health, *, port: int) -> AsyncIterator[int]:
             async with asyncio.timeout(5):
                 await reader.readuntil(b"\r\n\r\n")
                 report = health.report()
-                body = json.dumps({"healthy": report.healthy, "idle_seconds": report.idle_seconds}).encode()
+                body = json.dumps(
+                    {"healthy": report.healthy, "stalled": report.stalled, "idle_seconds": report.idle_seconds}
+                ).encode()
                 status = b"200 OK" if report.healthy else b"503 Service Unavailable"
                 writer.write(b"HTTP/1.1 %s\r\ncontent-type: application/json\r\n" % status)
                 writer.write(b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (len(body), body))

@@ -15,6 +15,9 @@ from shared.logs import logger
 
 log = logger("lifecycle")
 
+CANCEL_SECONDS = 8.0
+"""How long a cancelled loop may take to give back what it holds: inside the 10 s between drain limit and kill."""
+
 StopEvent: TypeAlias = asyncio.Event
 """Set once, when the task is to stop: a loop takes nothing new, finishes or gives back what it has, and returns."""
 
@@ -59,6 +62,7 @@ async def run_loops(loops: Sequence[Loop], *, stop: StopEvent, drain_seconds: fl
     """
     tasks = {asyncio.ensure_future(loop.run(stop)): loop.name for loop in loops}
     stopping = asyncio.ensure_future(stop.wait())
+    late: set[asyncio.Future[None]] = set()
     try:
         await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
         ended_unasked = None if stop.is_set() else next(task for task in tasks if task.done())
@@ -73,14 +77,16 @@ async def run_loops(loops: Sequence[Loop], *, stop: StopEvent, drain_seconds: fl
         if late:
             raise DrainTimedOut([tasks[task] for task in late])
     finally:
-        await _cancel({*tasks, stopping})
+        await _cancel({*tasks, stopping} - late)
 
 
 async def _cancel(tasks: Iterable[asyncio.Future[Any]]) -> None:
-    tasks = list(tasks)
-    for task in tasks:
+    unfinished = [task for task in tasks if not task.done()]
+    for task in unfinished:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    if unfinished:
+        # One that ignores its cancellation must not hide from the log why the task ends.
+        await asyncio.wait(unfinished, timeout=CANCEL_SECONDS)
 
 
 def _error(task: asyncio.Future[None]) -> BaseException | None:

@@ -34,13 +34,28 @@ class MessageSchema:
         Raises BadInput naming the field at fault and what to send instead; the text of the message is not repeated.
         """
         try:
-            message = json.loads(body)
-        except ValueError as error:
+            message = json.loads(body, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+            # A lone surrogate, written as an escape, is a string that no store takes.
+            json.dumps(message, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise BadInput(field="body", problem="is not Unicode text", remedy="send whole characters") from None
+        except (ValueError, RecursionError) as error:
             raise BadInput(field="body", problem=f"is not JSON ({error})", remedy="send one JSON object") from None
         worst = best_match(self._validator.iter_errors(message))
         if worst is not None:
             raise _as_bad_input(worst)
         return dict(message)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Readers differ on which of two fields of one name counts; what was checked must be what is meant."""
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError("a field is there twice")
+    return dict(pairs)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
 
 
 def _as_bad_input(error: ValidationError) -> BadInput:

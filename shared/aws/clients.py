@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeAlias
 
 from aiobotocore.config import AioConfig
-from aiobotocore.session import AioSession, get_session
+from aiobotocore.session import AioSession
 
 Client: TypeAlias = Any
 """An aiobotocore client; botocore makes its methods from the service's model at run time."""
@@ -16,7 +16,8 @@ Client: TypeAlias = Any
 
 def aws_session() -> AioSession:
     """One a process: it caches credentials and parsed service models."""
-    return get_session()
+    # botocore alone among the SDKs reads only the second of the two.
+    return AioSession(session_vars={"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)})
 
 
 def open_client(

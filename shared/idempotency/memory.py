@@ -12,6 +12,7 @@ class _Record:
     token: int
     until: float
     owner: str
+    released: bool = False
     result: str | None = None
     forget_at: float = field(default=float("inf"))
 
@@ -31,7 +32,7 @@ class MemoryIdempotency:
         if record is not None and record.forget_at > now:
             if record.result is not None:
                 return Completed(record.result)
-            if record.until > now:
+            if record.until > now and not record.released:
                 return InProgress(record.until)
         token = int(now * 1000) + 1 if record is None else max(record.token, int(now * 1000)) + 1
         self._records[key] = _Record(token, now + ttl_seconds, owner)
@@ -55,10 +56,10 @@ class MemoryIdempotency:
         self._before("release")
         record = self._records.get(claimed.key)
         if record is not None and record.token == claimed.token and record.result is None:
-            record.until = self._now()
+            record.released = True
 
     def _held(self, claimed: Claimed) -> _Record:
         record = self._records.get(claimed.key)
-        if record is None or record.token != claimed.token:
-            raise ClaimLost(f"{claimed.key} was taken by another")
+        if record is None or record.token != claimed.token or record.released:
+            raise ClaimLost(f"{claimed.key} was released or taken by another")
         return record

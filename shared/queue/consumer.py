@@ -394,9 +394,7 @@ class Consumer:
         """End every part; then delete what is done and give back what is not, once and in bounded time."""
         for task in tasks:
             task.cancel()
-        if self._polls:
-            await asyncio.wait(self._polls, timeout=LEAVE_SECONDS)
-        await asyncio.wait(tasks, timeout=LEAVE_SECONDS)
+        await asyncio.wait([*self._polls, *tasks], timeout=LEAVE_SECONDS)
         self._take_from_ended_polls()
         for held in self._hand:
             if held.stage in (Stage.READY, Stage.BEHIND) or (held.stage is Stage.AT_WORK and held.limit is None):

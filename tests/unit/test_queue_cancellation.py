@@ -16,7 +16,7 @@ from shared.queue.consumer import Consumer
 from shared.queue.failures import Failures, MemoryFailureCounts
 from shared.queue.memory import Faults, MemoryQueue
 from shared.queue.message import Message
-from tests.support.queues import a_consumer, loop_time, outgoing, running
+from tests.support.queues import Recorder, a_consumer, loop_time, outgoing, running
 
 pytestmark = pytest.mark.looptime
 
@@ -107,9 +107,9 @@ class Scene:
         """A second consumer must find and end all that was left, once its visibility ended at the latest."""
         self.faults.hang_at = None
         async with running(self.consumer()):
-            until = loop_time() + VISIBILITY_SECONDS + 90
-            while self.queue.stored and loop_time() < until:
-                await asyncio.sleep(1)
+            for _ in range(VISIBILITY_SECONDS + 90):
+                if self.queue.stored:
+                    await asyncio.sleep(1)
         assert self.queue.stored == []
         assert set(self.completed) == {body for body in BODIES if body.split()[0] not in ("hopeless", "bug")}
         assert {message.body for message in self.dead.stored} == {"hopeless c", "bug f"}
@@ -205,6 +205,21 @@ async def test_a_cancelled_consumer_gives_back_what_it_held_at_once() -> None:
     await cancelled_when(scene, soon)
 
     assert {message.body for message in scene.queue.visible} == set(BODIES)
+
+
+async def test_a_cancelled_consumer_deletes_what_was_handled() -> None:
+    queue = MemoryQueue("work")
+    await queue.send([outgoing("handled")])
+    handle = Recorder()
+    consumer = a_consumer(queue, handle, linger_seconds=15, visibility_seconds=60)
+    task = asyncio.create_task(consumer.run(asyncio.Event()))
+    await asyncio.sleep(1)
+    assert len(queue.stored) == len(handle.ended) == 1
+
+    task.cancel()
+    await asyncio.wait({task})
+
+    assert queue.stored == []
 
 
 async def test_a_handler_that_will_not_be_cancelled_keeps_its_message_from_others() -> None:
