@@ -11,6 +11,7 @@ from local.provisioning import Provisioned
 from services.ticket_agent.agent.budget import Budget
 from services.ticket_agent.agent.converse import ConverseAgent
 from services.ticket_agent.agent.loop import AgentLoop
+from services.ticket_agent.agent.port import Agent
 from services.ticket_agent.domain.ticket import Ticket, TicketKey
 from services.ticket_agent.knowledge.documents import DocumentKnowledgeBase
 from services.ticket_agent.policy.guard import Guard
@@ -57,6 +58,10 @@ class TicketDesk:
         return DynamoDbLedger(self.client, self.tables.ledger)
 
     def worker(self, model: Model, *, run_seconds: float = 60.0, budget: Budget | None = None) -> Worker:
+        agent = ConverseAgent(model, model_id="a-model", tools=[tool.spec for tool in TOOLS])
+        return self.worker_with(agent, run_seconds=run_seconds, budget=budget)
+
+    def worker_with(self, agent: Agent[Any], *, run_seconds: float = 60.0, budget: Budget | None = None) -> Worker:
         desk = Desk(
             directory=self.directory,
             access=self.directory,
@@ -66,7 +71,6 @@ class TicketDesk:
             now=lambda: self.at,
         )
         monotonic = asyncio.get_running_loop().time
-        agent = ConverseAgent(model, model_id="a-model", tools=[tool.spec for tool in TOOLS])
         return Worker(
             tickets=self.tickets,
             ledger=self.ledger,
@@ -142,6 +146,7 @@ async def open_ticket_desk(resources: Provisioned) -> AsyncIterator[TicketDesk]:
         user_access=names["UserAccess"],
         ticket=names["Ticket"],
         ledger=names["Ledger"],
+        resolver_group=names["ResolverGroup"],
     )
     async with open_client(_session(), "dynamodb") as client:
         yield TicketDesk(client, tables)
