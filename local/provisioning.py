@@ -30,6 +30,15 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class Index:
+    """One sparse index that holds the keys of the rows which have both of its attributes."""
+
+    name: str
+    partition_key: str
+    sort_key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """One DynamoDB table; all key attributes are strings."""
 
@@ -39,6 +48,7 @@ class Table:
     sort_key: str | None = None
     streams: bool = False
     expires_at: str | None = None
+    index: "Index | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +73,9 @@ QUEUES = (
 TABLES = (
     Table("User", (AGENT,), "employeeId"),
     Table("Environment", (AGENT,), "environmentId"),
+    Table("ResolverGroup", (AGENT,), "groupId"),
     Table("UserAccess", (AGENT,), "employeeId", "environmentId"),
-    Table("Ticket", (AGENT,), "ticketId", "employeeId", streams=True),
+    Table("Ticket", (AGENT,), "ticketId", "employeeId", streams=True, index=Index("agenda", "agenda", "dueAt")),
     Table("Ledger", (AGENT,), "ticketId", "entry"),
     Table("Lease", (AGENT,), "leaseKey"),
     Table("Idempotency", (AGENT, TAGGER), "idempotencyKey", expires_at="expiresAt"),
@@ -247,16 +258,21 @@ def _create_bucket(environment: Mapping[str, str], bucket: str, *, notifies: str
 def _create_table(environment: Mapping[str, str], table: Table, prefix: str) -> str:
     dynamodb = aws_client(environment, "dynamodb")
     full_name = f"{prefix}-{table.name}"
-    keys = [(table.partition_key, "HASH"), *([(table.sort_key, "RANGE")] if table.sort_key else [])]
+    keys = _key_schema(table.partition_key, table.sort_key)
+    indexes = [table.index] if table.index else []
+    names = {key["AttributeName"] for key in keys} | {
+        name for index in indexes for name in (index.partition_key, index.sort_key)
+    }
     stream = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}}
     try:
         dynamodb.create_table(
             TableName=full_name,
             BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
-            KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in sorted(names)],
+            KeySchema=keys,
             Tags=[{"Key": key, "Value": value} for key, value in _tags(prefix).items()],
             **(stream if table.streams else {}),
+            **({"GlobalSecondaryIndexes": [_index(index) for index in indexes]} if indexes else {}),
         )
     except dynamodb.exceptions.ResourceInUseException:
         return full_name
@@ -265,3 +281,16 @@ def _create_table(environment: Mapping[str, str], table: Table, prefix: str) -> 
         expiry = {"Enabled": True, "AttributeName": table.expires_at}
         dynamodb.update_time_to_live(TableName=full_name, TimeToLiveSpecification=expiry)
     return full_name
+
+
+def _key_schema(partition_key: str, sort_key: str | None) -> list[dict[str, str]]:
+    names = [(partition_key, "HASH"), *([(sort_key, "RANGE")] if sort_key else [])]
+    return [{"AttributeName": name, "KeyType": kind} for name, kind in names]
+
+
+def _index(index: Index) -> dict[str, Any]:
+    return {
+        "IndexName": index.name,
+        "KeySchema": _key_schema(index.partition_key, index.sort_key),
+        "Projection": {"ProjectionType": "KEYS_ONLY"},
+    }

@@ -108,6 +108,7 @@ async def compose(settings: TicketAgentSettings, stack: AsyncExitStack, health: 
         user_access=settings.user_access_table,
         ticket=settings.ticket_table,
         ledger=settings.ledger_table,
+        resolver_group=settings.resolver_group_table,
     )
     directory = DynamoDbDirectory(dynamodb, tables)
     tickets = DynamoDbTickets(dynamodb, tables)

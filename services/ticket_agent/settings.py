@@ -26,6 +26,7 @@ class TicketAgentSettings(Settings):
     ticket_updates_topic_arn: str = Field(description="SNS topic that tells people")
     user_table: str = Field(description="DynamoDB table of employees")
     environment_table: str = Field(description="DynamoDB table of environments")
+    resolver_group_table: str = Field(description="DynamoDB table of the groups that take what is not about access")
     user_access_table: str = Field(description="DynamoDB table of access")
     ticket_table: str = Field(description="DynamoDB table of tickets, with a stream of new and old images")
     ledger_table: str = Field(description="DynamoDB table of what happened")

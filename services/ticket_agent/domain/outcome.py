@@ -21,6 +21,10 @@ class Resolved:
         return None
 
     @property
+    def resolver_group(self) -> str | None:
+        return None
+
+    @property
     def next_step(self) -> str:
         return "Nothing is left to do. If the access does not work, send a new ticket that names this one."
 
@@ -37,6 +41,10 @@ class Assigned:
         return State.ASSIGNED
 
     @property
+    def resolver_group(self) -> str | None:
+        return None
+
+    @property
     def next_step(self) -> str:
         return f"{self.assignee} decides on the request and answers the requester."
 
@@ -47,6 +55,11 @@ class HandedOver:
 
     assignee: str
     communication: str
+    to_group: bool = False
+
+    @property
+    def resolver_group(self) -> str | None:
+        return self.assignee if self.to_group else None
 
     @property
     def state(self) -> State:
@@ -68,5 +81,6 @@ def hand_over(*, reason: str, owner: str | None, resolver_group: str) -> HandedO
     """To the environment's owner if there is one, otherwise to the group that takes what belongs to nobody."""
     return HandedOver(
         assignee=owner or resolver_group,
+        to_group=owner is None,
         communication=f"The ticket could not be completed automatically and needs a person. {reason}",
     )

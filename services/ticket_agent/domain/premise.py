@@ -19,8 +19,13 @@ class OwnerIs:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupExists:
+    group_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class StillHeld:
     holding: Holding
 
 
-Premise: TypeAlias = ManagerIs | OwnerIs | StillHeld
+Premise: TypeAlias = ManagerIs | OwnerIs | GroupExists | StillHeld

@@ -8,36 +8,79 @@ class State(StrEnum):
     RESOLVED = "resolved"
     ASSIGNED = "assigned"
     HANDED_OVER = "handed over"
+    REASSIGNED = "reassigned"
+    ESCALATED = "escalated"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+
+
+class Writer(StrEnum):
+    """Who moves a ticket on; each writes under a condition on the state and the version that it has read."""
+
+    AGENT = "agent"
+    DECIDER = "decider"
+    SWEEPER = "sweeper"
 
 
 UNASSIGNED = "unassigned"
 AUTO_RESOLVED = "auto-resolved"
 
-TRANSITIONS: dict[State, frozenset[State]] = {
-    State.OPEN: frozenset({State.RESOLVED, State.ASSIGNED, State.HANDED_OVER}),
-    State.RESOLVED: frozenset(),
-    State.ASSIGNED: frozenset(),
-    State.HANDED_OVER: frozenset(),
+_DECIDED: dict[State, Writer] = {
+    State.APPROVED: Writer.DECIDER,
+    State.DECLINED: Writer.DECIDER,
+    State.REASSIGNED: Writer.DECIDER,
+    State.EXPIRED: Writer.SWEEPER,
 }
-"""What may follow what. The agent leaves ``open`` only; a person's part begins where the agent's ends."""
+TRANSITIONS: dict[State, dict[State, Writer]] = {
+    State.OPEN: dict.fromkeys((State.RESOLVED, State.ASSIGNED, State.HANDED_OVER), Writer.AGENT),
+    State.ASSIGNED: {**_DECIDED, State.ESCALATED: Writer.SWEEPER},
+    State.HANDED_OVER: {**_DECIDED, State.ESCALATED: Writer.SWEEPER},
+    State.REASSIGNED: {**_DECIDED, State.ESCALATED: Writer.SWEEPER},
+    # Once: there is nobody above the manager to whom it could go.
+    State.ESCALATED: _DECIDED,
+    State.RESOLVED: {},
+    State.APPROVED: {},
+    State.DECLINED: {},
+    State.EXPIRED: {},
+}
+"""What may follow what, and who writes it. What the agent ends without resolving waits for a person."""
+
+AWAITING = frozenset({State.ASSIGNED, State.HANDED_OVER, State.REASSIGNED, State.ESCALATED})
+"""Waiting for a person's decision."""
+
+TERMINAL = frozenset(state for state, following in TRANSITIONS.items() if not following)
+
+_NAMES_SOMEBODY = {
+    State.ASSIGNED: "to",
+    State.HANDED_OVER: "to",
+    State.REASSIGNED: "to",
+    State.ESCALATED: "to",
+    State.APPROVED: "by",
+    State.DECLINED: "by",
+}
 
 
-def may_become(before: State, after: State) -> bool:
-    return after in TRANSITIONS[before]
+def may_become(before: State, after: State, writer: Writer = Writer.AGENT) -> bool:
+    return TRANSITIONS[before].get(after) is writer
 
 
-def assign_status(state: State, assignee: str | None = None) -> str:
+def assign_status(state: State, somebody: str | None = None) -> str:
     """The reference's readable text: ``unassigned``, ``auto-resolved``, ``assigned to @sam``; ours in addition:
-    ``handed over to @sam``. Raises ValueError if a state that has an assignee comes without."""
-    match state:
-        case State.OPEN:
-            return UNASSIGNED
-        case State.RESOLVED:
-            return AUTO_RESOLVED
-        case State.ASSIGNED | State.HANDED_OVER:
-            if not assignee:
-                raise ValueError(f"{state} needs an assignee")
-            return f"{state} to {assignee}"
+    ``handed over to @sam``, ``approved by @sam``, ``expired`` and the like.
+
+    ``somebody`` is the assignee, or who decided. Raises ValueError if a state that names somebody comes without.
+    """
+    if state is State.OPEN:
+        return UNASSIGNED
+    if state is State.RESOLVED:
+        return AUTO_RESOLVED
+    word = _NAMES_SOMEBODY.get(state)
+    if word is None:
+        return state.value
+    if not somebody:
+        raise ValueError(f"{state} needs an assignee, or who decided")
+    return f"{state} {word} {somebody}"
 
 
 def state_of(assign_status_text: str) -> State:
@@ -50,4 +93,7 @@ def state_of(assign_status_text: str) -> State:
         return State.OPEN
     if text == AUTO_RESOLVED:
         return State.RESOLVED
-    return State.ASSIGNED if text.startswith(f"{State.ASSIGNED} to ") else State.HANDED_OVER
+    if text == State.EXPIRED:
+        return State.EXPIRED
+    named = (state for state, word in _NAMES_SOMEBODY.items() if text.startswith(f"{state} {word} "))
+    return next(named, State.HANDED_OVER)

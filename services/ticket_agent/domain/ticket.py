@@ -21,7 +21,12 @@ class TicketKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """One ticket as stored. ``attempt`` numbers the worker runs; ``status_version`` counts status changes."""
+    """One ticket as stored. ``attempt`` numbers the worker runs; ``status_version`` counts what people are told.
+
+    Moments are seconds since the epoch, 0 where a row does not say: ``since`` when the ticket came to its state and
+    assignee, ``told_at`` when its newest status was written, ``attempt_at`` when its newest run began.
+    ``resolver_group`` is the assignee where that is a group. ``delegated_by`` passed it on to the assignee.
+    """
 
     key: TicketKey
     content: str = field(repr=False)
@@ -32,6 +37,15 @@ class Ticket:
     communication: str = field(default="", repr=False)
     assignee: str | None = None
     created_at: str = ""
+    resolver_group: str | None = None
+    delegated_by: str | None = None
+    since: float = 0.0
+    told_at: float = 0.0
+    attempt_at: float = 0.0
+    due_at: str | None = None
+    looks: int = 0
+    reminders: int = 0
+    grant_ends_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,12 @@ from shared.clock import as_utc_text
 
 GRANT_MARK = "#grant#"
 
+AGENDA_INDEX = "agenda"
+ON_AGENDA = "due"
+LOOK_AFTER_SECONDS = 60.0
+"""How soon the sweeper looks at a ticket after each change: most are worked on and told within seconds, and a look at
+one that is costs a read and a write."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tables:
@@ -20,6 +26,33 @@ class Tables:
     user_access: str
     ticket: str
     ledger: str
+    resolver_group: str
+
+
+def look_at(at: float) -> dict[str, str]:
+    """Puts a ticket on the sweeper's agenda: the attributes of a sparse index, so that asking what is due reads the
+    keys of due tickets and nothing else. docs/decisions/the-agenda-is-a-sparse-index.md"""
+    return {"agenda": ON_AGENDA, "dueAt": as_utc_text(at)}
+
+
+def look_soon(now: float) -> dict[str, str]:
+    return look_at(now + LOOK_AFTER_SECONDS)
+
+
+def told_attributes(version: int, at: float) -> dict[str, Any]:
+    """What every new status version leaves on the ticket's row."""
+    return {
+        "statusVersion": version,
+        "updatedAt": as_utc_text(at),
+        "toldAt": int(at),
+        "looks": 0,
+        **look_soon(at),
+    }
+
+
+def arrived_attributes(at: float) -> dict[str, Any]:
+    """What a ticket's row says when it came to a new state or assignee."""
+    return {"since": int(at), "reminders": 0}
 
 
 def ticket_key(key: TicketKey) -> dict[str, str]:
@@ -108,6 +141,15 @@ def as_ticket(row: Mapping[str, Any]) -> Ticket:
         communication=str(row.get("communication", "")),
         assignee=_text_or_none(row, "assignee"),
         created_at=str(row.get("createdAt", "")),
+        resolver_group=_text_or_none(row, "resolverGroup"),
+        delegated_by=_text_or_none(row, "delegatedBy"),
+        since=float(row.get("since", 0)),
+        told_at=float(row.get("toldAt", 0)),
+        attempt_at=float(row.get("attemptAt", 0)),
+        due_at=_text_or_none(row, "dueAt"),
+        looks=int(row.get("looks", 0)),
+        reminders=int(row.get("reminders", 0)),
+        grant_ends_at=int(row["grantEndsAt"]) if row.get("grantEndsAt") else None,
     )
 
 
