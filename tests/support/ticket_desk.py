@@ -146,6 +146,7 @@ async def open_ticket_desk(resources: Provisioned) -> AsyncIterator[TicketDesk]:
         user_access=names["UserAccess"],
         ticket=names["Ticket"],
         ledger=names["Ledger"],
+        resolver_group=names["ResolverGroup"],
     )
     async with open_client(_session(), "dynamodb") as client:
         yield TicketDesk(client, tables)
