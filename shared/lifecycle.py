@@ -62,7 +62,7 @@ async def run_loops(loops: Sequence[Loop], *, stop: StopEvent, drain_seconds: fl
     """
     tasks = {asyncio.ensure_future(loop.run(stop)): loop.name for loop in loops}
     stopping = asyncio.ensure_future(stop.wait())
-    late: set[asyncio.Future[None]] = set()
+    late: set[asyncio.Task[None]] = set()
     try:
         await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
         ended_unasked = None if stop.is_set() else next(task for task in tasks if task.done())

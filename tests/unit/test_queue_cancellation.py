@@ -222,6 +222,27 @@ async def test_a_cancelled_consumer_deletes_what_was_handled() -> None:
     assert queue.stored == []
 
 
+async def test_what_a_poll_brings_while_its_consumer_is_cancelled_is_given_back() -> None:
+    class AnswerOnItsWay(MemoryQueue):
+        async def receive(self, *, at_most: int, wait_seconds: int, visibility_seconds: int) -> list[Message]:
+            messages = await MemoryQueue.receive(
+                self, at_most=at_most, wait_seconds=wait_seconds, visibility_seconds=visibility_seconds
+            )
+            await asyncio.sleep(1)
+            return messages
+
+    queue = AnswerOnItsWay("work")
+    await queue.send([outgoing("on its way")])
+    task = asyncio.create_task(a_consumer(queue, Recorder(), visibility_seconds=60).run(asyncio.Event()))
+    await asyncio.sleep(0.5)
+    assert queue.visible == []
+
+    task.cancel()
+    await asyncio.wait({task})
+
+    assert [message.body for message in queue.visible] == ["on its way"]
+
+
 async def test_a_handler_that_will_not_be_cancelled_keeps_its_message_from_others() -> None:
     queue = MemoryQueue("work")
     await queue.send([outgoing("stubborn"), outgoing("plain")])
