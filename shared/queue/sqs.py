@@ -184,6 +184,8 @@ async def _one_batch(part: Sequence[int], entries: Sequence[T], call: Call[T]) -
     try:
         with aws_errors():
             answer = await call([entries[index] for index in part])
+    except PermanentError as error:
+        return error if len(part) == 1 else await _one_by_one(part, entries, call, error)
     except DeskhandError as error:
         return error
     return [
@@ -195,6 +197,17 @@ async def _one_batch(part: Sequence[int], entries: Sequence[T], call: Call[T]) -
         )
         for failure in answer.get("Failed", ())
     ]
+
+
+async def _one_by_one(
+    part: Sequence[int], entries: Sequence[T], call: Call[T], refusal: PermanentError
+) -> list[Failed] | DeskhandError:
+    """One entry may have made the service refuse the call as a whole: it must not cost the others."""
+    failed: list[Failed] = []
+    for index in part:
+        answer = await _one_batch([index], entries, call)
+        failed.extend(_all_failed([index], answer) if isinstance(answer, DeskhandError) else answer)
+    return refusal if len(failed) == len(part) else failed
 
 
 def _all_failed(part: Sequence[int], error: DeskhandError) -> list[Failed]:

@@ -130,7 +130,18 @@ async def test_a_call_that_does_nothing_at_all_raises() -> None:
     with pytest.raises(TransientError):
         await SqsQueue(ScriptedSqs(REFUSED_CONNECTION), "http://sqs/1/work").delete(["handle"])
     with pytest.raises(PermanentError):
-        await SqsQueue(ScriptedSqs(TOO_LONG, TOO_LONG), "http://sqs/1/work").send([outgoing("a"), outgoing("b")])
+        await SqsQueue(ScriptedSqs(TOO_LONG, TOO_LONG, TOO_LONG), "http://sqs/1/work").send(
+            [outgoing("a"), outgoing("b")]
+        )
+
+
+async def test_an_entry_that_spoils_a_call_costs_itself_alone() -> None:
+    client = ScriptedSqs(TOO_LONG, {}, TOO_LONG)
+
+    failed = await SqsQueue(client, "http://sqs/1/work").send([outgoing("a"), outgoing("bad"), outgoing("b")])
+
+    assert client.batches == [["a", "bad", "b"], ["a"], ["bad"], ["b"]]
+    assert [(failure.index, failure.sender_fault) for failure in failed] == [(1, True)]
 
 
 async def test_no_batch_is_longer_than_ten_messages_or_one_mebibyte() -> None:
