@@ -5,6 +5,7 @@ import typer
 from cli.demo import demo
 from cli.directory import directory
 from cli.errors import DeskhandGroup
+from cli.evaluate import evaluate
 from cli.feedback import feedback
 from cli.tickets import tickets
 from cli.up import down, up
@@ -19,6 +20,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(up)
 app.command()(down)
+app.command("eval")(evaluate)
 app.add_typer(tickets, name="tickets")
 app.add_typer(feedback, name="feedback")
 app.add_typer(directory, name="directory")
