@@ -16,6 +16,7 @@ from cli.cloud import NOT_INSTALLED, Cloud, CloudChoice, CloudOption, JsonOption
 from cli.errors import UserError, absent
 from cli.names import DEFAULT_NAME
 from cli.output import print_fields, print_json, print_table, say
+from services.ticket_agent.domain.chain import HEAD_ENTRY
 from shared.aws.items import from_item, to_item
 from shared.errors import BadInput
 from shared.messages import MessageSchema
@@ -196,7 +197,8 @@ def _await_outcome(cloud: Cloud, ticket_id: str, seconds: int) -> dict[str, Any]
 
 
 def _show(row: Mapping[str, Any], cloud: Cloud, *, as_json: bool) -> None:
-    entries = sorted(_of_ticket(cloud, "Ledger", str(row["ticketId"])), key=lambda entry: str(entry.get("at", "")))
+    ledger = (entry for entry in _of_ticket(cloud, "Ledger", str(row["ticketId"])) if entry["entry"] != HEAD_ENTRY)
+    entries = sorted(ledger, key=lambda entry: str(entry.get("at", "")))
     if as_json:
         print_json({**plain(row), "ledger": [plain(entry) for entry in entries]})
         return

@@ -296,9 +296,10 @@ async def test_the_version_that_was_told_only_moves_on(desk: TicketDesk) -> None
 
 
 async def test_an_entry_is_written_once(desk: TicketDesk) -> None:
+    await taken(desk)
     for text in ("first", "second"):
-        await desk.ledger.append("T-1", "turn#0001#0001", {"text": text, "inputTokens": 7}, at=NOON)
-    (entry,) = await desk.entries()
+        await desk.ledger.append("T-1", "turn#0001#0001", {"text": text, "inputTokens": 7}, attempt=1, at=NOON)
+    (entry,) = await desk.entries("turn#")
     assert entry["text"] == "first"
     assert await desk.ledger.spent_before("T-1") == (1, 7)
 

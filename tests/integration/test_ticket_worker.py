@@ -317,9 +317,9 @@ async def test_a_message_that_comes_again_after_the_end_does_nothing(desk: Ticke
 
 async def test_a_run_after_a_crash_sees_what_was_done_and_grants_nothing_again(desk: TicketDesk) -> None:
     await desk.submitted()
-    crash = ScriptedModel([GIVE, TransientError("killed")])
+    crash = ScriptedModel([GIVE, TransientError("killed", retry_after=3_600)])
     with pytest.raises(TransientError):
-        await desk.worker(crash, run_seconds=0.2).handle(WORK)
+        await desk.worker(crash).handle(WORK)
     assert len(await desk.grants()) == 1
     assert (await desk.loaded()).state is State.OPEN
     desk.at += 3_600
@@ -334,9 +334,9 @@ async def test_a_run_after_a_crash_sees_what_was_done_and_grants_nothing_again(d
 
 async def test_runs_of_one_ticket_share_one_budget(desk: TicketDesk) -> None:
     await desk.submitted()
-    two_turns_and_away = ScriptedModel([CHECK, CHECK, TransientError("away")])
+    two_turns_and_away = ScriptedModel([CHECK, CHECK, TransientError("away", retry_after=3_600)])
     with pytest.raises(TransientError):
-        await desk.worker(two_turns_and_away, run_seconds=0.3).handle(WORK)
+        await desk.worker(two_turns_and_away).handle(WORK)
     model = ScriptedModel([assign()])
     await desk.worker(model, budget=Budget(turns=2)).handle(WORK)
     assert model.requests == []

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from services.ticket_agent.domain.chain import Head
 from services.ticket_agent.notifier import Notifier, as_notification
 from services.ticket_agent.store.port import StatusChange
 from shared.errors import PermanentError, TransientError
@@ -21,8 +22,11 @@ class StatusLedger:
     notified: int = 0
     recorded: list[int] = field(default_factory=list)
 
-    async def append(self, ticket_id: str, entry: str, facts: object, *, at: float) -> None:
+    async def append(self, ticket_id: str, entry: str, facts: object, *, attempt: int, at: float) -> None:
         raise AssertionError("the notifier appends nothing")
+
+    async def head(self, ticket_id: str) -> Head:
+        raise AssertionError("the notifier asks for no head")
 
     async def spent_before(self, ticket_id: str) -> tuple[int, int]:
         raise AssertionError("the notifier spends nothing")

@@ -53,7 +53,6 @@ class Trace:
         )
         entry = TURN_ENTRY.format(attempt=self.ticket.attempt, turn=self.turn)
         facts = {
-            "attempt": self.ticket.attempt,
             "turn": self.turn,
             "text": _shortened(step.text),
             "modelMs": model_ms,
@@ -62,7 +61,7 @@ class Trace:
             **_step_facts(step),
             **_hosted_facts(step.hosted),
         }
-        await self.ledger.append(self.ticket.key.ticket_id, entry, facts, at=self.now())
+        await self._append(entry, facts)
 
     def count_call(self) -> None:
         """One tool call begins; counted first, so that the call that ends a ticket is in its figures."""
@@ -73,7 +72,6 @@ class Trace:
         """One tool call and what came of it."""
         entry = CALL_ENTRY.format(attempt=self.ticket.attempt, turn=self.turn, call=self._calls_in_turn)
         facts = {
-            "attempt": self.ticket.attempt,
             "turn": self.turn,
             "tool": call.tool,
             "arguments": _json(call.arguments),
@@ -82,7 +80,10 @@ class Trace:
             "ms": round(seconds * 1000),
             **({"decision": _decision_facts(answer.decision)} if answer.decision else {}),
         }
-        await self.ledger.append(self.ticket.key.ticket_id, entry, facts, at=self.now())
+        await self._append(entry, facts)
+
+    async def _append(self, entry: str, facts: Mapping[str, Any]) -> None:
+        await self.ledger.append(self.ticket.key.ticket_id, entry, facts, attempt=self.ticket.attempt, at=self.now())
 
     def _milliseconds_since(self, moment: float) -> int:
         return round((self.monotonic() - moment) * 1000)

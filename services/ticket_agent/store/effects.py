@@ -1,4 +1,4 @@
-"""Grants and outcomes in DynamoDB: the effect, the ticket, the ledger entry and every premise in one transaction."""
+"""Grants and outcomes in DynamoDB: effect, ticket, the ledger's next link and every premise in one transaction."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,7 @@ from services.ticket_agent.domain.outcome import Outcome, status_text
 from services.ticket_agent.domain.premise import ManagerIs, OwnerIs, Premise, StillHeld
 from services.ticket_agent.domain.state import may_become
 from services.ticket_agent.domain.ticket import Ticket
+from services.ticket_agent.store.chained import ENTRY_PART, LedgerChain
 from services.ticket_agent.store.ledger import GRANT_ENTRY, STATUS_ENTRY
 from services.ticket_agent.store.port import Figures, PremiseGone, Superseded, Warrant
 from services.ticket_agent.store.tables import Tables, as_grant, grant_key, grant_row, standing_key, ticket_key
@@ -16,7 +17,6 @@ from services.ticket_agent.store.transaction import (
     ConditionsFailed,
     Part,
     check,
-    commit,
     put_once,
     update,
 )
@@ -34,6 +34,7 @@ class DynamoDbEffects:
     def __init__(self, client: Client, tables: Tables) -> None:
         self._client = client
         self._tables = tables
+        self._chain = LedgerChain(client, tables.ledger)
 
     async def grant(self, ticket: Ticket, grant: Grant, *, premises: Sequence[Premise], warrant: Warrant) -> Grant:
         entry = {
@@ -50,13 +51,12 @@ class DynamoDbEffects:
         parts = [
             check(TICKET_PART, self._tables.ticket, ticket_key(ticket.key), open_in_attempt(ticket)),
             put_once("grant", self._tables.user_access, grant_row(grant), key="employeeId"),
-            put_once("entry", self._tables.ledger, entry, key="ticketId"),
             *self._premise_checks(premises, at=grant.granted_at),
         ]
         try:
-            await commit(self._client, parts)
+            await self._chain.commit(entry, parts)
         except ConditionsFailed as failed:
-            given = await self._given(grant) if failed.parts & {"grant", "entry"} else None
+            given = await self._given(grant) if failed.parts & {"grant", ENTRY_PART} else None
             if given is not None:
                 return given
             raise _refusal(failed) from None
@@ -98,11 +98,10 @@ class DynamoDbEffects:
         row = {**told, "statusVersion": version, "updatedAt": as_utc_text(at)}
         parts = [
             update(TICKET_PART, self._tables.ticket, ticket_key(ticket.key), row, when=open_in_attempt(ticket)),
-            put_once("entry", self._tables.ledger, entry, key="ticketId"),
             *self._premise_checks(premises, at=at),
         ]
         try:
-            await commit(self._client, parts)
+            await self._chain.commit(entry, parts)
         except ConditionsFailed as failed:
             raise _refusal(failed) from None
         return version
@@ -153,7 +152,7 @@ def _same_grant(grant: Grant, *, at: float) -> Condition:
 
 def _refusal(failed: ConditionsFailed) -> Superseded | PremiseGone:
     # Who lost the ticket must not act on facts either, so that part decides where both failed.
-    lost = failed.parts & {TICKET_PART, "entry", "grant"}
+    lost = failed.parts & {TICKET_PART, ENTRY_PART, "grant"}
     return Superseded(str(failed)) if lost else PremiseGone(sorted(failed.parts))
 
 

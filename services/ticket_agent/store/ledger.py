@@ -1,7 +1,8 @@
 """What happened to a ticket, in DynamoDB: one item an entry, written once.
 
 Sort keys: ``intake``, ``attempt#NNNN``, ``turn#AAAA#NNNN`` (run, turn), ``call#AAAA#NNNN#CC`` (run, turn, call),
-``grant#ENVIRONMENT#TYPE``, ``status#NNNN`` (status version), and ``notified``, the one that moves on.
+``grant#ENVIRONMENT#TYPE``, ``status#NNNN`` (status version). Each is a link of the ticket's chain. Beside them are two
+items that move on: ``head``, the last link, and ``notified``, the last status version that was told.
 """
 
 from collections.abc import Mapping
@@ -9,9 +10,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from services.ticket_agent.domain.chain import Head
 from services.ticket_agent.domain.ticket import TicketKey
+from services.ticket_agent.store.chained import LedgerChain
 from services.ticket_agent.store.port import StatusChange
-from services.ticket_agent.store.transaction import Condition, update_request
+from services.ticket_agent.store.transaction import Condition, ConditionsFailed, update_request
 from shared.aws.clients import Client
 from shared.aws.errors import aws_errors
 from shared.aws.items import from_item, to_item
@@ -23,6 +26,9 @@ GRANT_ENTRY = "grant#{environment_id}#{access_type}"
 STATUS_ENTRY = "status#{version:04d}"
 NOTIFIED_ENTRY = "notified"
 
+HEADS_REMEMBERED = 512
+"""More than a task works on at a time; one that was forgotten costs a read."""
+
 
 class DynamoDbLedger:
     """The Ledger port; ``client`` is an aiobotocore ``dynamodb`` client."""
@@ -30,17 +36,23 @@ class DynamoDbLedger:
     def __init__(self, client: Client, table: str) -> None:
         self._client = client
         self._table = table
+        self._chain = LedgerChain(client, table)
+        self._heads: dict[str, Head] = {}
 
-    async def append(self, ticket_id: str, entry: str, facts: Mapping[str, Any], *, at: float) -> None:
-        item = {"ticketId": ticket_id, "entry": entry, "at": as_utc_text(at), **facts}
-        with aws_errors():
-            try:
-                await self._client.put_item(
-                    TableName=self._table, Item=to_item(item), ConditionExpression="attribute_not_exists(ticketId)"
-                )
-            except ClientError as error:
-                if not _condition_failed(error):
-                    raise
+    async def append(self, ticket_id: str, entry: str, facts: Mapping[str, Any], *, attempt: int, at: float) -> None:
+        item = {"ticketId": ticket_id, "entry": entry, "at": as_utc_text(at), "attempt": attempt, **facts}
+        believed = self._heads.pop(ticket_id, None)
+        try:
+            head = await self._chain.commit(item, believed=believed, within=attempt)
+        except ConditionsFailed:
+            return
+        # A run appends a dozen entries in a row: knowing the head saves a read for each.
+        self._heads[ticket_id] = head
+        if len(self._heads) > HEADS_REMEMBERED:
+            del self._heads[next(iter(self._heads))]
+
+    async def head(self, ticket_id: str) -> Head:
+        return await self._chain.head(ticket_id)
 
     async def spent_before(self, ticket_id: str) -> tuple[int, int]:
         turns = tokens = 0

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from services.ticket_agent.domain.access import Grant, Holding
+from services.ticket_agent.domain.chain import Head
 from services.ticket_agent.domain.directory import Employee, Environment
 from services.ticket_agent.domain.outcome import Outcome
 from services.ticket_agent.domain.premise import Premise
@@ -134,10 +135,17 @@ class Effects(Protocol):
 
 
 class Ledger(Protocol):
-    """What happened to a ticket, appended and never changed."""
+    """What happened to a ticket, appended and never changed: each entry is a link of the ticket's hash chain."""
 
-    async def append(self, ticket_id: str, entry: str, facts: Mapping[str, Any], *, at: float) -> None:
-        """Write ``entry``; the same entry again changes nothing."""
+    async def append(self, ticket_id: str, entry: str, facts: Mapping[str, Any], *, attempt: int, at: float) -> None:
+        """Write ``entry`` of the run ``attempt``; the same entry again changes nothing.
+
+        Raises Superseded if a later run has begun.
+        """
+        ...
+
+    async def head(self, ticket_id: str) -> Head:
+        """The last link of the ticket's chain, to be kept where the writer of this store cannot change it."""
         ...
 
     async def spent_before(self, ticket_id: str) -> tuple[int, int]:

@@ -2,12 +2,14 @@
 
 import hashlib
 
+from services.ticket_agent.domain.chain import Head
 from services.ticket_agent.domain.state import UNASSIGNED, State
 from services.ticket_agent.domain.ticket import Ticket, TicketKey
+from services.ticket_agent.store.chained import LedgerChain
 from services.ticket_agent.store.ledger import ATTEMPT_ENTRY, INTAKE_ENTRY
 from services.ticket_agent.store.port import NewTicket, Submission, Superseded
 from services.ticket_agent.store.tables import Tables, as_ticket, ticket_key
-from services.ticket_agent.store.transaction import Condition, ConditionsFailed, check, commit, put_once, update
+from services.ticket_agent.store.transaction import Condition, ConditionsFailed, check, put_once, update
 from shared.aws.clients import Client
 from shared.aws.errors import aws_errors
 from shared.aws.items import from_item, to_item
@@ -20,6 +22,7 @@ class DynamoDbTickets:
     def __init__(self, client: Client, tables: Tables) -> None:
         self._client = client
         self._tables = tables
+        self._chain = LedgerChain(client, tables.ledger)
 
     async def submit(self, ticket: NewTicket, *, at: float) -> Submission:
         moment = as_utc_text(at)
@@ -46,15 +49,15 @@ class DynamoDbTickets:
         }
         known = Condition("attribute_exists(employeeId)")
         try:
-            await commit(
-                self._client,
+            await self._chain.commit(
+                claim,
                 [
                     # The ticket's key holds the employee: only a claim on the ticket id alone refuses the same id
                     # under another employee.
-                    put_once("claim", self._tables.ledger, claim, key="ticketId"),
                     put_once("ticket", self._tables.ticket, row, key="ticketId"),
                     check("employee", self._tables.user, {"employeeId": ticket.key.employee_id}, known),
                 ],
+                believed=Head(),
             )
         except ConditionsFailed as failed:
             if failed.parts == {"employee"}:
@@ -78,8 +81,8 @@ class DynamoDbTickets:
             "at": as_utc_text(at),
         }
         try:
-            await commit(
-                self._client,
+            await self._chain.commit(
+                entry,
                 [
                     update(
                         "ticket",
@@ -88,8 +91,8 @@ class DynamoDbTickets:
                         {"attempt": number},
                         when=open_in_attempt(ticket),
                     ),
-                    put_once("entry", self._tables.ledger, entry, key="ticketId"),
                 ],
+                begins=number,
             )
         except ConditionsFailed as failed:
             raise Superseded(f"attempt {number}: {failed}") from None
