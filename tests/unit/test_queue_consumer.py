@@ -441,8 +441,8 @@ async def test_a_second_failure_soon_after_a_redrive_is_dead_lettered_too() -> N
         await asyncio.sleep(5)
 
     assert len(dead.stored) == 2
-    for letter in dead.stored:
-        assert letter.deduplication_id == letter.attributes["source_message_id"]
+    for stored in dead.stored:
+        assert stored.deduplication_id == stored.attributes["source_message_id"]
 
 
 async def test_a_group_waits_for_its_retried_message_while_others_go_on() -> None:
