@@ -1,11 +1,13 @@
 """The loops of the ticket agent: what each reads, who handles it, how many at a time."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from services.ticket_agent.bridge import Bridge
 from services.ticket_agent.intake import Intake
 from services.ticket_agent.notifier import Notifier
+from services.ticket_agent.sweeper import Sweeper
 from services.ticket_agent.worker import Worker
 from shared.clock import Now
 from shared.health import Health
@@ -40,6 +42,7 @@ class TicketAgent:
     bridge: Bridge
     worker: Worker
     notifier: Notifier
+    sweeper: Sweeper
     intake_queue: QueuePair
     work_queue: QueuePair
     updates_queue: QueuePair
@@ -60,6 +63,8 @@ class TicketAgent:
             source=self.stream,
             leases=self.leases,
             deliver=self.bridge.deliver,
+            quarantine=self.bridge.quarantine,
+            on_gap=self.bridge.on_gap,
             owner=self.owner,
             now=self.now,
             beat=self.health.watch("bridge", stalled_after=STALLED_SECONDS),
@@ -81,7 +86,12 @@ class TicketAgent:
                 on_dead_letter=self.worker.before_dead_letter,
             ),
             self._consumer("notifier", self.updates_queue, self.notifier.handle, self._short(workers=4)),
+            Loop("sweeper", self._swept()),
         )
+
+    def _swept(self) -> Callable[[asyncio.Event], Awaitable[None]]:
+        self.sweeper.beat = self.health.watch("sweeper", stalled_after=STALLED_SECONDS + self.sweeper.sweep_seconds)
+        return self.sweeper.run
 
     def _consumer(
         self,

@@ -27,11 +27,14 @@ from services.ticket_agent.knowledge.documents import DocumentKnowledgeBase
 from services.ticket_agent.notifier import Notifier
 from services.ticket_agent.policy.guard import BadPolicy, Guard
 from services.ticket_agent.settings import TicketAgentSettings
+from services.ticket_agent.store.agenda import DynamoDbAgenda
+from services.ticket_agent.store.changes import DynamoDbChanges
 from services.ticket_agent.store.directory import DynamoDbDirectory
 from services.ticket_agent.store.effects import DynamoDbEffects
 from services.ticket_agent.store.ledger import DynamoDbLedger
 from services.ticket_agent.store.tables import Tables
 from services.ticket_agent.store.tickets import DynamoDbTickets
+from services.ticket_agent.sweeper import Sweeper
 from services.ticket_agent.tools.port import Desk
 from services.ticket_agent.tools.registry import TOOLS, Toolbox
 from services.ticket_agent.worker import Worker
@@ -40,6 +43,7 @@ from shared.aws.errors import aws_errors
 from shared.clock import wall_clock
 from shared.errors import DeskhandError, PermanentError
 from shared.health import Health, serve_health
+from shared.idempotency.dynamodb import DynamoDbIdempotency
 from shared.lifecycle import DrainTimedOut, LoopCrashed, run_loops, stop_on_signals
 from shared.logs import configure_logs, logger
 from shared.model.bedrock import BedrockModel
@@ -112,6 +116,7 @@ async def compose(settings: TicketAgentSettings, stack: AsyncExitStack, health: 
     )
     directory = DynamoDbDirectory(dynamodb, tables)
     tickets = DynamoDbTickets(dynamodb, tables)
+    agenda = DynamoDbAgenda(dynamodb, tables)
     ledger = DynamoDbLedger(dynamodb, settings.ledger_table)
     effects = DynamoDbEffects(dynamodb, tables)
     knowledge: BedrockKnowledgeBase | DocumentKnowledgeBase = DocumentKnowledgeBase.from_package()
@@ -134,9 +139,13 @@ async def compose(settings: TicketAgentSettings, stack: AsyncExitStack, health: 
 
     work = _pair(sqs, settings.ticket_work_queue_url, settings.ticket_work_dead_queue_url)
     updates = _pair(sqs, settings.ticket_updates_queue_url, settings.ticket_updates_dead_queue_url)
+    # Unique to this life of the process: a task that comes back under an old name would believe its old leases.
+    owner = f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     return TicketAgent(
         intake=Intake(directory=directory, tickets=tickets, trusted_relays=settings.relays, now=wall_clock),
-        bridge=Bridge(work=work.queue, updates=updates.queue),
+        bridge=Bridge(
+            work=work.queue, updates=updates.queue, work_dead=work.dead_letters, agenda=agenda, ledger=ledger
+        ),
         worker=Worker(
             tickets=tickets,
             ledger=ledger,
@@ -148,6 +157,21 @@ async def compose(settings: TicketAgentSettings, stack: AsyncExitStack, health: 
         notifier=Notifier(
             ledger=ledger, notifications=SnsNotifications(sns, settings.ticket_updates_topic_arn), now=wall_clock
         ),
+        sweeper=Sweeper(
+            claims=DynamoDbIdempotency(dynamodb, settings.idempotency_table),
+            agenda=agenda,
+            tickets=tickets,
+            ledger=ledger,
+            directory=directory,
+            access=directory,
+            changes=DynamoDbChanges(dynamodb, tables),
+            work=work.queue,
+            updates=updates.queue,
+            delays=settings.delays,
+            owner=owner,
+            sweep_seconds=settings.sweep_seconds,
+            now=wall_clock,
+        ),
         intake_queue=_pair(sqs, settings.ticket_intake_queue_url, settings.ticket_intake_dead_queue_url),
         work_queue=work,
         updates_queue=updates,
@@ -156,8 +180,7 @@ async def compose(settings: TicketAgentSettings, stack: AsyncExitStack, health: 
         failures=DynamoDbFailureCounts(dynamodb, settings.idempotency_table),
         health=health,
         now=wall_clock,
-        # Unique to this life of the process: a task that comes back under an old name would believe its old leases.
-        owner=f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
+        owner=owner,
         ticket_workers=settings.ticket_workers,
         run_seconds=settings.ticket_run_seconds,
         long_poll_seconds=settings.long_poll_seconds,

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from services.ticket_agent.domain.agenda import Delays
 from shared.settings import Settings
 
 NEEDED_BY = {
@@ -65,6 +66,16 @@ class TicketAgentSettings(Settings):
     visibility_seconds: int = Field(
         default=60, ge=3, le=3600, description="how long a message that a killed task held stays away from the others"
     )
+    sweep_seconds: float = Field(default=30.0, gt=0, le=60, description="time between two looks at what is overdue")
+    open_ticket_seconds: float = Field(
+        default=300.0, gt=0, description="how long a ticket may lie open and unworked before it is sent to work again"
+    )
+    untold_seconds: float = Field(
+        default=300.0, gt=0, description="how long a status may stay untold before it is sent to be told again"
+    )
+    remind_after_hours: float = Field(default=24.0, gt=0, description="a ticket's assignee is reminded")
+    escalate_after_hours: float = Field(default=72.0, gt=0, description="the assignee's manager gets the ticket")
+    expire_after_hours: float = Field(default=168.0, gt=0, description="an undecided ticket expires")
     health_port: int = Field(default=0, ge=0, le=65535, description="port of the health check; 0 chooses one")
     drain_seconds: float = Field(default=110.0, gt=0, le=110, description="seconds to finish after SIGTERM")
     log_level: str = Field(
@@ -78,6 +89,17 @@ class TicketAgentSettings(Settings):
         if value is None and info.data.get("ticket_backend") == backend:
             raise ValueError(f"needed with TICKET_BACKEND={backend}")
         return value
+
+    @property
+    def delays(self) -> Delays:
+        return Delays(
+            open=self.open_ticket_seconds,
+            run=self.ticket_run_seconds + 60.0,  # and what the worker needs before and after the run
+            tell=self.untold_seconds,
+            remind=self.remind_after_hours * 3600.0,
+            escalate=self.escalate_after_hours * 3600.0,
+            expire=self.expire_after_hours * 3600.0,
+        )
 
     @property
     def relays(self) -> tuple[str, ...]:

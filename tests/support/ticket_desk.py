@@ -15,6 +15,7 @@ from services.ticket_agent.agent.port import Agent
 from services.ticket_agent.domain.ticket import Ticket, TicketKey
 from services.ticket_agent.knowledge.documents import DocumentKnowledgeBase
 from services.ticket_agent.policy.guard import Guard
+from services.ticket_agent.store.changes import DynamoDbChanges
 from services.ticket_agent.store.directory import DynamoDbDirectory
 from services.ticket_agent.store.effects import DynamoDbEffects
 from services.ticket_agent.store.ledger import DynamoDbLedger
@@ -52,6 +53,10 @@ class TicketDesk:
     @property
     def effects(self) -> DynamoDbEffects:
         return DynamoDbEffects(self.client, self.tables)
+
+    @property
+    def changes(self) -> DynamoDbChanges:
+        return DynamoDbChanges(self.client, self.tables)
 
     @property
     def ledger(self) -> DynamoDbLedger:

@@ -72,7 +72,9 @@ async def test_a_batch_is_split_over_the_queues_in_order() -> None:
         a_record("REMOVE", old=an_image(1), event_id="e-3"),
         a_record("MODIFY", old=an_image(1), new=an_image(2), event_id="e-4"),
     ]
-    await Bridge(work=work, updates=updates).deliver(records)
+    never_asked: Any = None
+    bridge = Bridge(work=work, updates=updates, work_dead=never_asked, agenda=never_asked, ledger=never_asked)
+    await bridge.deliver(records)
     taken = await work.receive(at_most=10, wait_seconds=0, visibility_seconds=30)
     told = await updates.receive(at_most=10, wait_seconds=0, visibility_seconds=30)
     assert [json.loads(message.body)["version"] for message in taken] == [0]

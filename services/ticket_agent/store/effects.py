@@ -2,21 +2,27 @@
 
 from collections.abc import Sequence
 
-from services.ticket_agent.domain.access import Grant, Holding, Standing
+from services.ticket_agent.domain.access import Grant
 from services.ticket_agent.domain.outcome import Outcome, status_text
-from services.ticket_agent.domain.premise import ManagerIs, OwnerIs, Premise, StillHeld
+from services.ticket_agent.domain.premise import Premise
 from services.ticket_agent.domain.state import may_become
 from services.ticket_agent.domain.ticket import Ticket
 from services.ticket_agent.store.chained import ENTRY_PART, LedgerChain
 from services.ticket_agent.store.ledger import GRANT_ENTRY, STATUS_ENTRY
 from services.ticket_agent.store.port import Figures, PremiseGone, Superseded, Warrant
-from services.ticket_agent.store.tables import Tables, as_grant, grant_key, grant_row, standing_key, ticket_key
+from services.ticket_agent.store.premises import premise_checks
+from services.ticket_agent.store.tables import (
+    Tables,
+    arrived_attributes,
+    as_grant,
+    grant_key,
+    grant_row,
+    ticket_key,
+    told_attributes,
+)
 from services.ticket_agent.store.tickets import open_in_attempt
 from services.ticket_agent.store.transaction import (
-    Condition,
     ConditionsFailed,
-    Part,
-    check,
     put_once,
     update,
 )
@@ -46,12 +52,19 @@ class DynamoDbEffects:
             "environmentId": grant.environment_id,
             "accessType": grant.access_type.text,
             "expiresAt": grant.expires_at,
-            **_warrant_attributes(warrant),
+            **warrant_attributes(warrant),
         }
         parts = [
-            check(TICKET_PART, self._tables.ticket, ticket_key(ticket.key), open_in_attempt(ticket)),
+            # Beside the check, the ticket learns when its grant ends, for the sweeper to announce it.
+            update(
+                TICKET_PART,
+                self._tables.ticket,
+                ticket_key(ticket.key),
+                {"grantEndsAt": grant.expires_at},
+                when=open_in_attempt(ticket),
+            ),
             put_once("grant", self._tables.user_access, grant_row(grant), key="employeeId"),
-            *self._premise_checks(premises, at=grant.granted_at),
+            *premise_checks(self._tables, premises, at=grant.granted_at),
         ]
         try:
             await self._chain.commit(entry, parts)
@@ -59,7 +72,7 @@ class DynamoDbEffects:
             given = await self._given(grant) if failed.parts & {"grant", ENTRY_PART} else None
             if given is not None:
                 return given
-            raise _refusal(failed) from None
+            raise refusal(failed) from None
         return grant
 
     async def conclude(
@@ -82,6 +95,7 @@ class DynamoDbEffects:
             "communication": outcome.communication,
             "nextStep": outcome.next_step,
             **({"assignee": outcome.assignee} if outcome.assignee else {}),
+            **({"resolverGroup": outcome.resolver_group} if outcome.resolver_group else {}),
         }
         entry = {
             "ticketId": ticket.key.ticket_id,
@@ -92,18 +106,18 @@ class DynamoDbEffects:
             "employeeId": ticket.key.employee_id,
             **told,
             **({"owner": owner} if owner else {}),
-            **_warrant_attributes(warrant),
+            **warrant_attributes(warrant),
             **_figure_attributes(figures),
         }
-        row = {**told, "statusVersion": version, "updatedAt": as_utc_text(at)}
+        row = {**told, **told_attributes(version, at), **arrived_attributes(at)}
         parts = [
             update(TICKET_PART, self._tables.ticket, ticket_key(ticket.key), row, when=open_in_attempt(ticket)),
-            *self._premise_checks(premises, at=at),
+            *premise_checks(self._tables, premises, at=at),
         ]
         try:
             await self._chain.commit(entry, parts)
         except ConditionsFailed as failed:
-            raise _refusal(failed) from None
+            raise refusal(failed) from None
         return version
 
     async def _given(self, grant: Grant) -> Grant | None:
@@ -113,50 +127,14 @@ class DynamoDbEffects:
             )
         return as_grant(from_item(answer["Item"])) if "Item" in answer else None
 
-    def _premise_checks(self, premises: Sequence[Premise], *, at: float) -> list[Part]:
-        return [self._premise_check(premise, at=at) for premise in premises]
 
-    def _premise_check(self, premise: Premise, *, at: float) -> Part:
-        match premise:
-            case ManagerIs(employee_id, manager):
-                unchanged = Condition("#manager = :manager", {"#manager": "manager"}, {":manager": manager})
-                return check("manager", self._tables.user, {"employeeId": employee_id}, unchanged)
-            case OwnerIs(environment_id, owner):
-                unchanged = Condition("#owner = :owner", {"#owner": "managing_entity"}, {":owner": owner})
-                return check("owner", self._tables.environment, {"environmentId": environment_id}, unchanged)
-            case StillHeld(holding):
-                return self._holding_check(holding, at=at)
-
-    def _holding_check(self, holding: Holding, *, at: float) -> Part:
-        match holding:
-            case Standing():
-                key = standing_key(holding.employee_id, holding.environment_id)
-                return check("access", self._tables.user_access, key, _same_standing(holding))
-            case Grant():
-                return check("access", self._tables.user_access, grant_key(holding), _same_grant(holding, at=at))
-
-
-def _same_standing(standing: Standing) -> Condition:
-    if standing.recorded is None:
-        return Condition("attribute_exists(employeeId) AND attribute_not_exists(#type)", {"#type": "accessType"})
-    return Condition("#type = :type", {"#type": "accessType"}, {":type": standing.recorded})
-
-
-def _same_grant(grant: Grant, *, at: float) -> Condition:
-    return Condition(
-        "#type = :type AND #expires = :expires AND #expires > :now",
-        {"#type": "accessType", "#expires": "expiresAt"},
-        {":type": grant.access_type.text, ":expires": grant.expires_at, ":now": int(at)},
-    )
-
-
-def _refusal(failed: ConditionsFailed) -> Superseded | PremiseGone:
+def refusal(failed: ConditionsFailed) -> Superseded | PremiseGone:
     # Who lost the ticket must not act on facts either, so that part decides where both failed.
     lost = failed.parts & {TICKET_PART, ENTRY_PART, "grant"}
     return Superseded(str(failed)) if lost else PremiseGone(sorted(failed.parts))
 
 
-def _warrant_attributes(warrant: Warrant) -> dict[str, object]:
+def warrant_attributes(warrant: Warrant) -> dict[str, object]:
     return {"tool": warrant.tool, "policies": list(warrant.policies), "policyVersion": warrant.policy_version}
 
 

@@ -116,6 +116,8 @@ def _as_status_change(row: Mapping[str, Any]) -> StatusChange:
         owner=row.get("owner"),
         communication=str(row.get("communication", "")),
         next_step=str(row.get("nextStep", "")),
+        resolver_group=row.get("resolverGroup"),
+        headline=str(row.get("headline", "")),
     )
 
 

@@ -1,12 +1,13 @@
 """The promises of the stores. Every method raises TransientError or PermanentError for the store's own failures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
 from services.ticket_agent.domain.access import Grant, Holding
 from services.ticket_agent.domain.chain import Head
+from services.ticket_agent.domain.change import Change
 from services.ticket_agent.domain.directory import Employee, Environment
 from services.ticket_agent.domain.outcome import Outcome
 from services.ticket_agent.domain.premise import Premise
@@ -68,7 +69,10 @@ class Warrant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusChange:
-    """What a ticket became at one status version, as it is told to people."""
+    """What a ticket became at one status version, as it is told to people.
+
+    ``resolver_group`` is the assignee where that is a group; ``headline`` says what is new where the status is not.
+    """
 
     key: TicketKey
     version: int
@@ -78,6 +82,8 @@ class StatusChange:
     owner: str | None
     communication: str = field(repr=False)
     next_step: str = field(repr=False)
+    resolver_group: str | None = None
+    headline: str = ""
 
 
 class Directory(Protocol):
@@ -131,6 +137,44 @@ class Effects(Protocol):
         at: float,
     ) -> int:
         """End the ticket once and return its new status version. ``owner`` is the environment's, where known."""
+        ...
+
+
+class Changes(Protocol):
+    """What people and the calendar make of a ticket after the agent's part."""
+
+    async def apply(
+        self,
+        ticket: Ticket,
+        change: Change,
+        *,
+        owner: str | None,
+        at: float,
+        warrant: Warrant,
+        grant: Grant | None = None,
+        premises: Sequence[Premise] = (),
+    ) -> int:
+        """Write ``change``, with ``grant`` if it brings one, if nobody has moved the ticket on since it was read; all
+        or nothing. Returns the new status version. Raises Superseded or PremiseGone."""
+        ...
+
+
+class Agenda(Protocol):
+    """Which tickets somebody has to look at, and when."""
+
+    def due(self, now: float, *, page: int) -> AsyncIterator[list[TicketKey]]:
+        """All that are due by ``now``, the longest due first, so many at a time. May lag behind writes by a moment."""
+        ...
+
+    async def put_off(self, ticket: Ticket, until: float | None, *, repeated: bool = False) -> None:
+        """Look again at ``until``, or no more; nothing happens if the ticket was changed since it was read.
+
+        ``repeated`` counts a repeat that was sent for it.
+        """
+        ...
+
+    def everything(self) -> AsyncIterator[Ticket]:
+        """Every ticket there is: reads the whole table."""
         ...
 
 

@@ -1,6 +1,7 @@
 """Tickets in DynamoDB: taken in once, and worked on by one run at a time."""
 
 import hashlib
+from dataclasses import replace
 
 from services.ticket_agent.domain.chain import Head
 from services.ticket_agent.domain.state import UNASSIGNED, State
@@ -8,7 +9,7 @@ from services.ticket_agent.domain.ticket import Ticket, TicketKey
 from services.ticket_agent.store.chained import LedgerChain
 from services.ticket_agent.store.ledger import ATTEMPT_ENTRY, INTAKE_ENTRY
 from services.ticket_agent.store.port import NewTicket, Submission, Superseded
-from services.ticket_agent.store.tables import Tables, as_ticket, ticket_key
+from services.ticket_agent.store.tables import Tables, as_ticket, look_soon, ticket_key
 from services.ticket_agent.store.transaction import Condition, ConditionsFailed, check, put_once, update
 from shared.aws.clients import Client
 from shared.aws.errors import aws_errors
@@ -46,6 +47,8 @@ class DynamoDbTickets:
             "attempt": 0,
             "createdAt": moment,
             "updatedAt": moment,
+            "since": int(at),
+            **look_soon(at),
         }
         known = Condition("attribute_exists(employeeId)")
         try:
@@ -88,7 +91,7 @@ class DynamoDbTickets:
                         "ticket",
                         self._tables.ticket,
                         ticket_key(ticket.key),
-                        {"attempt": number},
+                        {"attempt": number, "attemptAt": int(at), **look_soon(at)},
                         when=open_in_attempt(ticket),
                     ),
                 ],
@@ -96,15 +99,7 @@ class DynamoDbTickets:
             )
         except ConditionsFailed as failed:
             raise Superseded(f"attempt {number}: {failed}") from None
-        return Ticket(
-            key=ticket.key,
-            content=ticket.content,
-            state=ticket.state,
-            assign_status=ticket.assign_status,
-            status_version=ticket.status_version,
-            attempt=number,
-            created_at=ticket.created_at,
-        )
+        return replace(ticket, attempt=number, attempt_at=float(int(at)), due_at=look_soon(at)["dueAt"])
 
     async def _claimed_digest(self, ticket_id: str) -> str | None:
         with aws_errors():
