@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from local.bedrock import defaults
 from local.bedrock_endpoint import BedrockEndpoint, running_bedrock
 from local.emulator import Emulator, running_emulator
 from local.postgres import Postgres, running_postgres
@@ -19,6 +20,12 @@ T = TypeVar("T")
 # Models that the local endpoint knows and that take on-demand calls by their plain id.
 TICKET_MODEL_ID = "amazon.nova-pro-v1:0"
 FEEDBACK_MODEL_ID = "amazon.nova-lite-v1:0"
+# What the hosted back ends of the ticket agent are called on the local endpoint.
+BACK_END_SETTINGS = {
+    "BEDROCK_AGENT_ID": defaults.AGENT_ID,
+    "BEDROCK_AGENT_ALIAS_ID": defaults.AGENT_ALIAS_ID,
+    "AGENTCORE_HARNESS_ARN": defaults.HARNESS_ARN,
+}
 # A laptop's services have no deploy to wait for, and whoever presses Ctrl-C does not wait two minutes.
 DRAIN_SECONDS = 25
 LONG_POLL_SECONDS = 2  # a drain waits for the poll under way
@@ -41,8 +48,9 @@ class Cloud:
         return {**self.emulator.environment(), **self.bedrock.environment()}
 
     def ticket_agent(self, **more: str) -> dict[str, str]:
-        """The ticket agent's whole environment, and ``more``."""
-        return self.resources.ticket_agent(**self._both(), TICKET_MODEL_ID=TICKET_MODEL_ID, **more)
+        """The ticket agent's whole environment, and ``more``; ``TICKET_BACKEND`` alone chooses another back end."""
+        own = {"TICKET_MODEL_ID": TICKET_MODEL_ID, **BACK_END_SETTINGS}
+        return self.resources.ticket_agent(**self._both(), **own, **more)
 
     def feedback_tagger(self, **more: str) -> dict[str, str]:
         """The feedback tagger's whole environment, and ``more``."""

@@ -1,6 +1,6 @@
 """InvokeAgent with return of control: the agent keeps the conversation, its client carries out the calls.
 
-An agent with any alias answers to the id ``DESKHAND01`` and to those of the settings. Its action group holds the ticket
+The agent of ``defaults`` is there under any alias, and those of the settings. Its action group holds the ticket
 tools; at most five calls come at once, and a session waits for a result to each of them under the same invocation id.
 """
 
@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import Any
 
 from local.bedrock import catalogue, conversation, converse, event_stream, faults, stand_ins, tokens
+from local.bedrock.defaults import AGENT_ID
 from local.bedrock.errors import invalid, not_found
 from local.bedrock.sessions import Session
 from local.bedrock.settings import Agent
 from local.bedrock.stand_ins import Answer
 from local.bedrock.work import STAND_IN_HEADER, Call, Output, Stream, Work
 
-DEFAULT_ID = "DESKHAND01"
 MOST_CALLS_AT_ONCE = 5
 MOST_TOKENS = 2_048
 CONTENT_TYPE_HEADER, SESSION_HEADER = "x-amzn-bedrock-agent-content-type", "x-amz-bedrock-agent-session-id"
@@ -55,7 +55,7 @@ class _Turn:
 def work(call: Call, agents: Mapping[str, Agent]) -> Work:
     """The work of one invocation. Raises what the operation refuses."""
     given = call.parameters
-    known = {DEFAULT_ID: Agent(), **agents}
+    known = {AGENT_ID: Agent(), **agents}
     if (agent := known.get(given["agentId"])) is None:
         raise not_found(f"Agent {given['agentId']} was not found.")
     key = (given["agentId"], given["sessionId"])

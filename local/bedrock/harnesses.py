@@ -1,6 +1,6 @@
 """InvokeHarness with inline functions: the harness keeps the conversation up to a turn that asks for a function.
 
-A harness of the id ``deskhand-DESKHAND01`` (in any account and region) is there, and those of the settings. What waits
+The harness of ``defaults`` (in any account and region) is there, and those of the settings. What waits
 for a client's function is not kept: the next request brings the model's calls again, together with their results. Two
 calls of one reply may come under the same content block index, as has been seen on AWS; their ids tell them apart.
 """
@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from local.bedrock import catalogue, conversation, converse, event_stream, faults, stand_ins, tokens
+from local.bedrock.defaults import HARNESS_ID
 from local.bedrock.errors import invalid, not_found
 from local.bedrock.sessions import Session
 from local.bedrock.settings import Harness
 from local.bedrock.stand_ins import Answer
 from local.bedrock.work import STAND_IN_HEADER, Call, Output, Stream, Work
 
-DEFAULT_ID = "deskhand-DESKHAND01"
-DEFAULT_ARN = f"arn:aws:bedrock-agentcore:us-east-1:{catalogue.ACCOUNT}:harness/{DEFAULT_ID}"
 # Every session of a harness has these, unless the tools that are allowed leave them out.
 BUILT_IN = ("shell", "file_operations")
 
@@ -26,7 +25,7 @@ def work(call: Call, harnesses: Mapping[str, Harness]) -> Work:
     """The work of one invocation. Raises what the operation refuses."""
     given = call.parameters
     harness_id = given["harnessArn"].rpartition("/")[2]
-    known = {DEFAULT_ID: Harness(), **harnesses}
+    known = {HARNESS_ID: Harness(), **harnesses}
     if (harness := known.get(harness_id)) is None:
         raise not_found(f"Harness {harness_id} was not found.")
     for limit in ("maxIterations", "maxTokens", "timeoutSeconds"):

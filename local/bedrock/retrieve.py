@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from local.bedrock import vocabulary
+from local.bedrock.defaults import KNOWLEDGE_BASE_ID
 from local.bedrock.embeddings import embed
 from local.bedrock.errors import invalid, not_found
 from local.bedrock.settings import KnowledgeBase, Passage
@@ -14,7 +15,6 @@ WORDS_SHARE = 0.4
 _WORD = re.compile(r"\w{3,}")
 
 # So that Retrieve answers without configuration; a test that asks for something in particular configures its own.
-DEFAULT_ID = "DESKHANDKB"
 DEFAULT = KnowledgeBase(
     passages=(
         Passage(
@@ -42,7 +42,7 @@ DEFAULT = KnowledgeBase(
 def retrieve(parameters: Mapping[str, Any], knowledge_bases: Mapping[str, KnowledgeBase]) -> dict[str, Any]:
     """The best passages, best first. Raises ValidationException or ResourceNotFoundException as the service does."""
     identifier = parameters["knowledgeBaseId"].rpartition("/")[2]
-    known = {DEFAULT_ID: DEFAULT, **knowledge_bases}
+    known = {KNOWLEDGE_BASE_ID: DEFAULT, **knowledge_bases}
     if identifier not in known:
         raise not_found(f"Knowledge Base with id {identifier} does not exist")
     if "nextToken" in parameters:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.bedrock import harnesses, wire
+from local.bedrock import defaults, wire
 from local.bedrock_endpoint import BedrockEndpoint
 from services.ticket_agent.agent import agentcore_harness, converse
 from services.ticket_agent.agent.hosted import MOST_REFUSED_SESSIONS
@@ -181,7 +181,7 @@ async def test_a_model_that_hangs_is_a_failure_that_passes(back_end: BackEnd, be
 
 async def test_what_is_not_there_is_refused_for_good(back_end: BackEnd, bedrock: BedrockEndpoint) -> None:
     async with opened(bedrock, back_end.service) as client:
-        arn = harnesses.DEFAULT_ARN.replace("DESKHAND01", "NONESUCH01")
+        arn = defaults.HARNESS_ARN.replace("0123456789", "NONESUCH01")
         agent: Agent[Any] = back_end.make(client)
         if back_end is BEDROCK_AGENT:
             agent = a_bedrock_agent(client, agent_id="NONESUCH01")
@@ -418,7 +418,7 @@ async def test_a_lost_answer_leaves_its_session_behind(
 async def test_an_action_group_of_api_paths_works_like_one_of_functions(
     agent: Agent[Any], bedrock: BedrockEndpoint
 ) -> None:
-    bedrock.control("agents/DESKHAND01", {"calls_by": "api"}, method="PUT")
+    bedrock.control(f"agents/{defaults.AGENT_ID}", {"calls_by": "api"}, method="PUT")
     tools = ScriptedTools(refuses=("giveAccess",))
     await until_final(agent, begun(agent), tools)
     assert tools.names[-2:] == ["giveAccess", "assignTicketToEnvironmentOwner"]
@@ -429,7 +429,7 @@ async def test_an_action_group_of_api_paths_works_like_one_of_functions(
 async def test_an_action_group_that_asks_a_user_to_confirm_is_a_mistake_of_ours(
     agent: Agent[Any], bedrock: BedrockEndpoint
 ) -> None:
-    bedrock.control("agents/DESKHAND01", {"asks_to_confirm": True}, method="PUT")
+    bedrock.control(f"agents/{defaults.AGENT_ID}", {"asks_to_confirm": True}, method="PUT")
     with pytest.raises(PermanentError, match="confirm"):
         await agent.next(begun(agent), [])
 

@@ -13,7 +13,7 @@ import pytest
 from botocore.eventstream import EventStreamBuffer
 from botocore.exceptions import ClientError, EventStreamError
 
-from local.bedrock import agents, event_stream, faults, harnesses, validate, wire
+from local.bedrock import defaults, event_stream, faults, validate, wire
 from local.bedrock.settings import IN_STREAM
 from local.bedrock.stand_ins import PLANNER
 from local.bedrock_endpoint import BedrockEndpoint, ControlFailed
@@ -21,7 +21,7 @@ from tests.support.bedrock_clients import NOVA, opened
 from tests.support.tickets import a_text
 
 TICKET = f"<ticket>\n{a_text()}\n</ticket>"
-ALIAS = "TSTALIASID"
+ALIAS = defaults.AGENT_ALIAS_ID
 SESSION = "session-of-thirty-three-characters"
 HARNESS_STOPS = ("interrupted", "partial_turn", "timeout_exceeded", "content_filtered", "max_output_tokens_exceeded")
 
@@ -40,7 +40,7 @@ async def agentcore(bedrock: BedrockEndpoint) -> AsyncIterator[Any]:
 
 async def asked(client: Any, **given: Any) -> list[dict[str, Any]]:
     """All events of an agent's answer."""
-    parameters = {"agentId": agents.DEFAULT_ID, "agentAliasId": ALIAS, "sessionId": SESSION, **given}
+    parameters = {"agentId": defaults.AGENT_ID, "agentAliasId": ALIAS, "sessionId": SESSION, **given}
     answer = await client.invoke_agent(**parameters)
     assert answer["sessionId"] == parameters["sessionId"]
     return [event async for event in answer["completion"]]
@@ -112,7 +112,7 @@ async def test_session_attributes_stay_and_those_of_the_prompt_do_not(
 async def test_results_are_taken_once_under_their_invocation_and_for_all_calls_that_wait(
     bedrock: BedrockEndpoint, agent_runtime: Any
 ) -> None:
-    bedrock.control(f"models/{agents.DEFAULT_ID}", {"planner": "parallel_calls"})
+    bedrock.control(f"models/{defaults.AGENT_ID}", {"planner": "parallel_calls"})
     control = await control_returned(agent_runtime)
     facts: list[dict[str, Any]] = [{"sufficient": False}, {"manager": "@sam"}, {"owner": "@sam"}]
     right = results(control, *facts)
@@ -178,7 +178,7 @@ def a_function(name: str = "checkEmployeeAccess") -> dict[str, Any]:
 
 def invocation(*messages: dict[str, Any], **other: Any) -> dict[str, Any]:
     sent = list(messages) or [{"role": "user", "content": [{"text": TICKET}]}]
-    same = {"harnessArn": harnesses.DEFAULT_ARN, "runtimeSessionId": SESSION}
+    same = {"harnessArn": defaults.HARNESS_ARN, "runtimeSessionId": SESSION}
     return {**same, "messages": sent, "tools": [a_function()], "allowedTools": ["checkEmployeeAccess"], **other}
 
 
@@ -235,7 +235,7 @@ async def test_results_without_the_calls_they_belong_to_are_refused(agentcore: A
 async def test_calls_of_one_message_may_share_a_block_index_and_differ_by_id(
     bedrock: BedrockEndpoint, agentcore: Any
 ) -> None:
-    bedrock.control(f"models/{harnesses.DEFAULT_ID}", {"planner": "parallel_calls"})
+    bedrock.control(f"models/{defaults.HARNESS_ID}", {"planner": "parallel_calls"})
     names = ["checkEmployeeAccess", "getEmployeeManager", "getEnvironmentOwner"]
     events = await invoked(agentcore, tools=[a_function(name) for name in names], allowedTools=names)
     starts = [event["contentBlockStart"] for event in events if "contentBlockStart" in event]
@@ -274,7 +274,7 @@ async def test_a_harness_s_answer_is_cut_where_the_request_bounds_it(agentcore: 
 @pytest.mark.parametrize(
     ("given", "code"),
     [
-        ({"harnessArn": harnesses.DEFAULT_ARN.replace("DESKHAND01", "NONESUCH01")}, "ResourceNotFoundException"),
+        ({"harnessArn": defaults.HARNESS_ARN.replace("0123456789", "NONESUCH01")}, "ResourceNotFoundException"),
         ({"harnessArn": "arn:aws:bedrock-agentcore:us-east-1:1:harness/short"}, "ValidationException"),
         ({"runtimeSessionId": "-begins-with-a-dash-and-is-long-enough"}, "ValidationException"),
         ({"messages": []}, "ValidationException"),
@@ -301,7 +301,7 @@ async def test_a_harness_s_answer_can_be_made_to_end_with_any_stop_reason(
     bedrock: BedrockEndpoint, agentcore: Any, stop_reason: str
 ) -> None:
     fault = {"kind": "stop_reason", "stop_reason": stop_reason, "next": 1}
-    bedrock.control(f"models/{harnesses.DEFAULT_ID}/faults", fault)
+    bedrock.control(f"models/{defaults.HARNESS_ID}/faults", fault)
     assert {"messageStop": {"stopReason": stop_reason}} in await invoked(agentcore)
 
 
@@ -315,8 +315,8 @@ async def test_each_costs_the_quota_of_its_model(bedrock: BedrockEndpoint, agent
     other = {"model": model, "runtimeSessionId": f"another-{SESSION}"}
     assert await refusal(invoked(agentcore, **other)) == "ThrottlingException"
     await control_returned(agent_runtime)
-    assert bedrock.control("stats")["models"][harnesses.DEFAULT_ID]["throttled"] == 1
-    assert bedrock.control("stats")["models"][agents.DEFAULT_ID]["stand_ins"] == {PLANNER: 1}
+    assert bedrock.control("stats")["models"][defaults.HARNESS_ID]["throttled"] == 1
+    assert bedrock.control("stats")["models"][defaults.AGENT_ID]["stand_ins"] == {PLANNER: 1}
 
 
 @pytest.mark.parametrize("operation", IN_STREAM)
@@ -346,12 +346,12 @@ def test_a_failure_that_a_stream_cannot_have_is_refused(bedrock: BedrockEndpoint
 def test_every_event_of_an_agent_has_the_shape_that_the_service_model_states(
     bedrock: BedrockEndpoint, calls_by: str, text: str
 ) -> None:
-    bedrock.control(f"agents/{agents.DEFAULT_ID}", {"calls_by": calls_by}, method="PUT")
+    bedrock.control(f"agents/{defaults.AGENT_ID}", {"calls_by": calls_by}, method="PUT")
     fault = {"kind": "stop_reason", "stop_reason": "guardrail_intervened", "next": 1}
-    path = f"/agents/{agents.DEFAULT_ID}/agentAliases/{ALIAS}/sessions/{SESSION}/text"
+    path = f"/agents/{defaults.AGENT_ID}/agentAliases/{ALIAS}/sessions/{SESSION}/text"
     body = {"inputText": text, "enableTrace": True}
     plainly = _over_http(bedrock, path, body)
-    bedrock.control(f"models/{agents.DEFAULT_ID}/faults", fault)
+    bedrock.control(f"models/{defaults.AGENT_ID}/faults", fault)
     _require_shapes("InvokeAgent", plainly + _over_http(bedrock, path, body))
 
 
@@ -381,7 +381,7 @@ def _decoded(frames: bytes) -> list[Any]:
 
 
 def _harness_path() -> str:
-    return f"/harnesses/invoke?harnessArn={quote(harnesses.DEFAULT_ARN)}"
+    return f"/harnesses/invoke?harnessArn={quote(defaults.HARNESS_ARN)}"
 
 
 def _over_http(bedrock: BedrockEndpoint, path: str, body: dict[str, Any], *, session: str = SESSION) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from local.bedrock import agents, harnesses
+from local.bedrock import defaults
 from local.bedrock_endpoint import BedrockEndpoint
 from services.ticket_agent.agent.agentcore_harness import AgentCoreHarness
 from services.ticket_agent.agent.bedrock_agent import BedrockAgent
@@ -36,15 +36,17 @@ def _bedrock_agent(client: Client) -> Agent[Any]:
     return a_bedrock_agent(client)
 
 
-def a_bedrock_agent(client: Client, *, agent_id: str = agents.DEFAULT_ID) -> BedrockAgent:
-    return BedrockAgent(client, agent_id=agent_id, agent_alias_id="TSTALIASID", new_id=lambda: uuid.uuid4().hex)
+def a_bedrock_agent(client: Client, *, agent_id: str = defaults.AGENT_ID) -> BedrockAgent:
+    return BedrockAgent(
+        client, agent_id=agent_id, agent_alias_id=defaults.AGENT_ALIAS_ID, new_id=lambda: uuid.uuid4().hex
+    )
 
 
 def _agentcore_harness(client: Client) -> Agent[Any]:
     return a_harness(client)
 
 
-def a_harness(client: Client, *, arn: str = harnesses.DEFAULT_ARN) -> AgentCoreHarness:
+def a_harness(client: Client, *, arn: str = defaults.HARNESS_ARN) -> AgentCoreHarness:
     return AgentCoreHarness(
         client,
         harness_arn=arn,
@@ -90,17 +92,17 @@ BEDROCK_AGENT = BackEnd(
     "bedrock_agent",
     "bedrock-agent-runtime",
     "InvokeAgent",
-    agents.DEFAULT_ID,
+    defaults.AGENT_ID,
     _bedrock_agent,
-    {"BEDROCK_AGENT_ID": agents.DEFAULT_ID, "BEDROCK_AGENT_ALIAS_ID": "TSTALIASID"},
+    {"BEDROCK_AGENT_ID": defaults.AGENT_ID, "BEDROCK_AGENT_ALIAS_ID": defaults.AGENT_ALIAS_ID},
 )
 AGENTCORE_HARNESS = BackEnd(
     "agentcore_harness",
     "bedrock-agentcore",
     "InvokeHarness",
-    harnesses.DEFAULT_ID,
+    defaults.HARNESS_ID,
     _agentcore_harness,
-    {"AGENTCORE_HARNESS_ARN": harnesses.DEFAULT_ARN},
+    {"AGENTCORE_HARNESS_ARN": defaults.HARNESS_ARN},
 )
 BACK_ENDS = (CONVERSE, BEDROCK_AGENT, AGENTCORE_HARNESS)
 HOSTED = (BEDROCK_AGENT, AGENTCORE_HARNESS)

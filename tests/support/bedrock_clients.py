@@ -4,6 +4,7 @@ import json
 import urllib.request
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 from aiobotocore.session import get_session
@@ -17,12 +18,15 @@ HAIKU = "anthropic.claude-3-haiku-20240307-v1:0"
 PROFILE_ONLY = "anthropic.claude-haiku-4-5-20251001-v1:0"
 PROFILE = f"eu.{PROFILE_ONLY}"
 
+# Parsing a service's model takes most of a second; clients of one session share it.
+_session = cache(get_session)
+
 
 @asynccontextmanager
 async def opened(endpoint: BedrockEndpoint, service: str, *, read_timeout: float = 30) -> AsyncIterator[Any]:
     """A client that asks once: a retry would hide the fault under test."""
     config = Config(retries={"total_max_attempts": 1}, read_timeout=read_timeout, connect_timeout=5)
-    async with get_session().create_client(
+    async with _session().create_client(
         service,
         endpoint_url=endpoint.url,
         region_name="eu-central-1",
