@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -108,10 +107,3 @@ class Batches(Generic[Entry]):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-async def pause(stop: asyncio.Event, seconds: float) -> None:
-    """Wait ``seconds``, or until ``stop`` is set."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stop.wait()

@@ -18,7 +18,7 @@ from shared.clock import Now, as_utc_text, wall_clock
 from shared.errors import DeskhandError, TransientError
 from shared.health import Beat
 from shared.logs import logger
-from shared.queue.batches import BATCH, Batches, pause
+from shared.queue.batches import BATCH, Batches
 from shared.queue.dead_letters import OnDeadLetter, dead_letter, move
 from shared.queue.failures import FailureCounts, Failures
 from shared.queue.hand import Hand, Held, Stage
@@ -34,6 +34,7 @@ from shared.queue.settlement import (
     longest_invisibility,
     settle,
 )
+from shared.waiting import is_set_within
 
 __all__ = ["Consumer", "ConsumerSettings", "Handler"]
 
@@ -161,7 +162,7 @@ class Consumer:
             except Exception as error:
                 # Whatever a poll raised, a consumer that no longer polls helps nobody and would not even show.
                 log.warning("poll_failed", queue=self.queue.name, **_said(error))
-                await pause(stop, POLL_BACKOFF.delay(failed_polls, self.uniform))
+                await is_set_within(stop, POLL_BACKOFF.delay(failed_polls, self.uniform))
                 failed_polls += 1
 
     async def _poll(self, room: int) -> list[Message]:
@@ -215,7 +216,7 @@ class Consumer:
 
     async def _wait_for_room(self) -> None:
         self._freed.clear()
-        await pause(self._freed, self.settings.wait_seconds)
+        await is_set_within(self._freed, self.settings.wait_seconds)
 
     # Handling
 

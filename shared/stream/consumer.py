@@ -21,7 +21,7 @@ from shared.stream.lineage import Shard, Start, childless_ends, first_start, rea
 from shared.stream.port import LeaseLost, Leases, StreamSource
 from shared.stream.reader import OnGap, ShardReader
 from shared.stream.settings import StreamSettings
-from shared.stream.waiting import cancel_all, is_set_within
+from shared.waiting import cancel_all, is_set_within
 
 log = logger("stream.consumer")
 

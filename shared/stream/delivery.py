@@ -20,7 +20,7 @@ from shared.logs import logger
 from shared.stream.holding import Holding
 from shared.stream.record import Record
 from shared.stream.settings import StreamSettings
-from shared.stream.waiting import is_set_within
+from shared.waiting import is_set_within
 
 log = logger("stream.delivery")
 

@@ -14,7 +14,7 @@ from shared.stream.lineage import Start
 from shared.stream.port import IteratorExpired, LeaseLost, RecordsTrimmed, ShardGone, StreamSource
 from shared.stream.record import Record
 from shared.stream.settings import StreamSettings
-from shared.stream.waiting import is_set_within
+from shared.waiting import is_set_within
 
 log = logger("stream.reader")
 
