@@ -23,6 +23,7 @@ from tests.support.waiting import eventually
 DRAIN_SECONDS = 10.0
 LEASE_SECONDS = 1.8
 TICKETS_AT_ONCE = 5
+FIRST_TICKET = 1_000_000
 
 FAULTS = {"cut_before": 0.01, "cut_after": 0.015, "server_error": 0.015, "throttle": 0.015, "partial": 0.03}
 
@@ -110,6 +111,7 @@ async def run_bridge(
         )
         striker = Striker(fleet=fleet, proxy=proxy, die=die, pause_seconds=LEASE_SECONDS * 1.5)
         await fleet.start(how_many=2)
+        await _one_arrived(stored)
         strikes = schedule(scale.bridge_blows, die)
         await asyncio.gather(_feed(stored, scale.tickets, scale.bridge_blows, die), striker.run(strikes))
         freezes.append(await _freeze(stored, fleet))
@@ -121,6 +123,12 @@ async def run_bridge(
     run = BridgeRun(await asyncio.to_thread(stored.written), stored.arrivals, freezes)
     found = bridge_findings(run) + [Finding("bad exit", problem) for problem in fleet.problems]
     return found, f"{len(run.written)} changes, strikes {dict(striker.dealt)}, requests {dict(proxy.met)}"
+
+
+async def _one_arrived(stored: BridgeStores) -> None:
+    """Until somebody holds the lease and delivers: a strike at tasks that only start would hit nothing."""
+    await asyncio.to_thread(stored.put, FIRST_TICKET, 1)
+    await eventually(lambda: asyncio.to_thread(stored.collect), within=60, what="the first arrival")
 
 
 async def _feed(stored: BridgeStores, tickets: int, blows: Blows, die: random.Random) -> None:
