@@ -2,7 +2,7 @@
 
 import asyncio
 
-pytest_plugins = ["tests.support.cloud"]
+pytest_plugins = ["tests.support.cloud", "tests.support.signs_of_life"]
 
 
 def pytest_configure() -> None:
