@@ -8,6 +8,7 @@ from cli.errors import DeskhandGroup
 from cli.evaluate import evaluate
 from cli.feedback import feedback
 from cli.tickets import tickets
+from cli.trace import trace
 from cli.up import down, up
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app.command()(demo)
 app.command()(up)
 app.command()(down)
 app.command("eval")(evaluate)
+tickets.command()(trace)
 app.add_typer(tickets, name="tickets")
 app.add_typer(feedback, name="feedback")
 app.add_typer(directory, name="directory")

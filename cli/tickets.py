@@ -144,13 +144,26 @@ def ticket_row(cloud: Cloud, ticket_id: str) -> dict[str, Any] | None:
     return next(_of_ticket(cloud, "Ticket", ticket_id), None)
 
 
+def ledger_rows(cloud: Cloud, ticket_id: str) -> Iterator[dict[str, Any]]:
+    """Every item that the ledger holds of the ticket, in the order of their keys."""
+    return _of_ticket(cloud, "Ledger", ticket_id)
+
+
 def plain(row: Mapping[str, Any]) -> dict[str, Any]:
     """DynamoDB's numbers as JSON's."""
-    return {key: _number(value) if isinstance(value, Decimal) else value for key, value in row.items()}
+    return {key: _plain(value) for key, value in row.items()}
 
 
-def _number(value: Decimal) -> int | float:
-    return int(value) if value == value.to_integral_value() else float(value)
+def _plain(value: Any) -> Any:
+    match value:
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case Mapping():
+            return plain(value)
+        case list():
+            return [_plain(inner) for inner in value]
+        case _:
+            return value
 
 
 def _of_ticket(cloud: Cloud, table: str, ticket_id: str) -> Iterator[dict[str, Any]]:
@@ -197,7 +210,7 @@ def _await_outcome(cloud: Cloud, ticket_id: str, seconds: int) -> dict[str, Any]
 
 
 def _show(row: Mapping[str, Any], cloud: Cloud, *, as_json: bool) -> None:
-    ledger = (entry for entry in _of_ticket(cloud, "Ledger", str(row["ticketId"])) if entry["entry"] != HEAD_ENTRY)
+    ledger = (entry for entry in ledger_rows(cloud, str(row["ticketId"])) if entry["entry"] != HEAD_ENTRY)
     entries = sorted(ledger, key=lambda entry: str(entry.get("at", "")))
     if as_json:
         print_json({**plain(row), "ledger": [plain(entry) for entry in entries]})

@@ -4,6 +4,7 @@ A turn is written before its calls are carried out and each call after: what a c
 without its calls, never as calls that came from nowhere.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,8 +20,9 @@ from shared.clock import Now
 TURN_ENTRY = "turn#{attempt:04d}#{turn:04d}"
 CALL_ENTRY = "call#{attempt:04d}#{turn:04d}#{call:02d}"
 
-# An item ends at 400 KB; one argument or passage that fills it would end the run instead of being recorded.
-LONGEST_TEXT = 8_000
+# An item ends at 400 KB; one argument or passage that fills it would end the run instead of being recorded. What is
+# longer is cut and its digest kept: docs/decisions/the-ledger-is-a-chain-of-digests.md
+LONGEST_TEXT = 32_000
 
 
 @dataclass(slots=True)
@@ -121,4 +123,7 @@ def _json(value: Mapping[str, Any]) -> str:
 
 def _shortened(text: str) -> str:
     whole = text.encode("utf-8", "replace").decode("utf-8")
-    return whole if len(whole) <= LONGEST_TEXT else f"{whole[:LONGEST_TEXT]}... ({len(whole)} characters)"
+    if len(whole) <= LONGEST_TEXT:
+        return whole
+    digest = hashlib.sha256(whole.encode()).hexdigest()
+    return f"{whole[:LONGEST_TEXT]}... (cut: {len(whole)} characters, sha256 {digest})"
