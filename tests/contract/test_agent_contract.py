@@ -181,7 +181,7 @@ async def test_a_model_that_hangs_is_a_failure_that_passes(back_end: BackEnd, be
 
 async def test_what_is_not_there_is_refused_for_good(back_end: BackEnd, bedrock: BedrockEndpoint) -> None:
     async with opened(bedrock, back_end.service) as client:
-        arn = defaults.HARNESS_ARN.replace("0123456789", "NONESUCH01")
+        arn = defaults.HARNESS_ARN.replace("DESKHAND01", "NONESUCH01")
         agent: Agent[Any] = back_end.make(client)
         if back_end is BEDROCK_AGENT:
             agent = a_bedrock_agent(client, agent_id="NONESUCH01")

@@ -274,7 +274,7 @@ async def test_a_harness_s_answer_is_cut_where_the_request_bounds_it(agentcore: 
 @pytest.mark.parametrize(
     ("given", "code"),
     [
-        ({"harnessArn": defaults.HARNESS_ARN.replace("0123456789", "NONESUCH01")}, "ResourceNotFoundException"),
+        ({"harnessArn": defaults.HARNESS_ARN.replace("DESKHAND01", "NONESUCH01")}, "ResourceNotFoundException"),
         ({"harnessArn": "arn:aws:bedrock-agentcore:us-east-1:1:harness/short"}, "ValidationException"),
         ({"runtimeSessionId": "-begins-with-a-dash-and-is-long-enough"}, "ValidationException"),
         ({"messages": []}, "ValidationException"),
