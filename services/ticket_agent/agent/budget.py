@@ -33,6 +33,11 @@ class Spent:
         tokens = self.tokens + usage.input_tokens + usage.output_tokens
         return replace(self, turns=self.turns + 1, tokens=tokens, calls=counted)
 
+    def in_new_session(self) -> "Spent":
+        """The same, but that no call was made yet: a model that has to begin anew asks its questions again, which is
+        no loop. Turns and tokens go on counting."""
+        return replace(self, calls={})
+
 
 def exhausted(budget: Budget, spent: Spent) -> str | None:
     """Why the agent may not go on, as a person reads it; None if it may."""

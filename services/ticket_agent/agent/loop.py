@@ -57,6 +57,7 @@ class AgentLoop(Generic[SessionT]):
         deadline = self.monotonic() + self.run_seconds
         session = self.agent.begin(case.ticket.content, ticket_id=case.ticket.key.ticket_id)
         results: list[CallResult] = []
+        on_session: str | None = None
         while True:
             if (reason := exhausted(self.budget, spent)) is not None:
                 return Unfinished(reason)
@@ -72,6 +73,8 @@ class AgentLoop(Generic[SessionT]):
             await trace.record_step(step, model_seconds=self.monotonic() - began)
             if isinstance(step, Final):
                 return Unfinished(_reason(step))
+            if step.hosted is not None and step.hosted.session_id != on_session:
+                on_session, spent = step.hosted.session_id, spent.in_new_session()
             spent = spent.after(step.usage, step.calls)
             results = []
             for call in step.calls:
