@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from aiobotocore.session import get_session
 
+from local.provisioning import Provisioned
+from shared.aws.clients import Client, aws_session, open_client
 from shared.errors import TransientError
 from shared.idempotency.dynamodb import DynamoDbIdempotency
 from shared.idempotency.memory import MemoryIdempotency
 from shared.idempotency.port import Claimed, ClaimLost, Completed, Idempotency, InProgress
 from shared.queue.dynamodb_failures import DynamoDbFailureCounts
 from shared.queue.failures import FailureCounts, Failures, MemoryFailureCounts
+from tests.support.contract_clouds import CLOUDS, EMULATOR, contract_table, use_cloud
 
 
 @dataclass
@@ -27,11 +29,10 @@ class Clock:
 
 
 @asynccontextmanager
-async def a_table(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Any, str]]:
-    resources = request.getfixturevalue("resources")
-    table = resources.ticket_agent()["IDEMPOTENCY_TABLE"]
-    async with get_session().create_client("dynamodb") as client:
-        yield client, table
+async def a_table(cloud: str, request: pytest.FixtureRequest) -> AsyncIterator[tuple[Client, str]]:
+    use_cloud(cloud, request)
+    async with open_client(aws_session(), "dynamodb") as client, contract_table(client, "idempotencyKey") as table:
+        yield client, table["TableName"]
 
 
 @pytest.fixture
@@ -39,21 +40,21 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["memory", "dynamodb"])
+@pytest.fixture(params=["memory", *CLOUDS])
 async def claims(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[Idempotency]:
     if request.param == "memory":
         yield MemoryIdempotency(now=clock)
         return
-    async with a_table(request) as (client, table):
+    async with a_table(request.param, request) as (client, table):
         yield DynamoDbIdempotency(client, table, now=clock)
 
 
-@pytest.fixture(params=["memory", "dynamodb"])
+@pytest.fixture(params=["memory", *CLOUDS])
 async def counts(request: pytest.FixtureRequest) -> AsyncIterator[FailureCounts]:
     if request.param == "memory":
         yield MemoryFailureCounts()
         return
-    async with a_table(request) as (client, table):
+    async with a_table(request.param, request) as (client, table):
         yield DynamoDbFailureCounts(client, table)
 
 
@@ -182,7 +183,7 @@ async def test_a_released_claim_that_nobody_took_can_not_be_renewed(claims: Idem
 
 async def test_a_claim_that_was_sent_twice_is_still_its_callers(request: pytest.FixtureRequest, clock: Clock) -> None:
     """The SDK repeats a call whose answer was lost; here the repetition is made by hand, with the same parameters."""
-    async with a_table(request) as (client, table):
+    async with a_table(EMULATOR, request) as (client, table):
 
         class AnswerLost:
             async def update_item(self, **parameters: Any) -> Any:
@@ -216,8 +217,9 @@ async def test_failures_are_counted_by_kind_from_the_first(counts: FailureCounts
     assert await counts.add("b", now=4000.0, counted=False) == Failures(counted=0, total=1, first_at=4000.0)
 
 
-async def test_what_is_stored_is_tidied_by_the_table(request: pytest.FixtureRequest, clock: Clock) -> None:
-    async with a_table(request) as (client, table):
+async def test_what_is_stored_is_tidied_by_the_table(resources: Provisioned, clock: Clock) -> None:
+    table = resources.tables["Idempotency"]
+    async with open_client(aws_session(), "dynamodb") as client:
         await DynamoDbFailureCounts(client, table).add("failures#q#1", now=clock(), counted=True)
         await DynamoDbIdempotency(client, table, now=clock).claim("ticket-1", owner="one", ttl_seconds=60)
 

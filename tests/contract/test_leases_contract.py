@@ -5,26 +5,26 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from local.provisioning import Provisioned
 from shared.aws.clients import aws_session, open_client
 from shared.stream.dynamodb_leases import DynamoDbLeases
 from shared.stream.leases import Lease, checkpointed, released, renewed, taken
 from shared.stream.lineage import Start
 from shared.stream.memory import MemoryLeases
 from shared.stream.port import LeaseLost, Leases
+from tests.support.contract_clouds import CLOUDS, contract_table, use_cloud
 from tests.support.streams import a_lease
 
 NEW = Lease(shard_id="s1")
 
 
-@pytest.fixture(params=["memory", "cloud"])
+@pytest.fixture(params=["memory", *CLOUDS])
 async def leases(request: pytest.FixtureRequest) -> AsyncIterator[Leases]:
     if request.param == "memory":
         yield MemoryLeases()
         return
-    resources: Provisioned = request.getfixturevalue("resources")
-    async with open_client(aws_session(), "dynamodb") as client:
-        table = resources.tables["Lease"]
+    use_cloud(request.param, request)
+    async with open_client(aws_session(), "dynamodb") as client, contract_table(client, "leaseKey") as created:
+        table = created["TableName"]
         # Another consumer's leases in the same table, under a name that begins alike, are none of ours.
         await DynamoDbLeases(client, table, consumer="bridge-2").swap(NEW, taken(NEW, "z"))
         await DynamoDbLeases(client, table, consumer="bridge-2").begin(Start(since=1.0))

@@ -1,43 +1,31 @@
 """What every queue promises (shared/queue/port.py), asked of each implementation.
 
-The memory queue runs on virtual time. SqsQueue runs against the emulator, and against a real endpoint where
-``DESKHAND_CONTRACT_QUEUE_ENDPOINT`` names one (``https://sqs.eu-west-1.amazonaws.com``; credentials and region from the
-ordinary AWS environment): it creates queues of its own there and deletes them. Where the emulator differs from AWS, the
-test says so.
+The memory queue runs on virtual time; SqsQueue runs on the clouds of tests/support/contract_clouds.py. Where the
+emulator differs from AWS, the test says so.
 """
 
-import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any, TypeAlias
 
 import pytest
-from aiobotocore.session import get_session
 
+from shared.aws.clients import aws_session, open_client
 from shared.errors import PermanentError
 from shared.queue.memory import MemoryQueue
 from shared.queue.message import Message, Outgoing
 from shared.queue.port import Queue
 from shared.queue.sqs import SqsQueue
+from tests.support.contract_clouds import CLOUDS, use_cloud
 from tests.support.queues import outgoing
-
-# Read at import: a fixture of the suite forgets the AWS environment, so that no other test can reach an account.
-ENDPOINT = os.environ.get("DESKHAND_CONTRACT_QUEUE_ENDPOINT")
-ENVIRONMENT = {
-    "region_name": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
-    "aws_access_key_id": os.environ.get("AWS_ACCESS_KEY_ID"),
-    "aws_secret_access_key": os.environ.get("AWS_SECRET_ACCESS_KEY"),
-    "aws_session_token": os.environ.get("AWS_SESSION_TOKEN"),
-}
 
 NewQueue: TypeAlias = Callable[[str], Awaitable[Queue]]
 """Makes an empty queue: ``await new_queue("standard")`` or ``"fifo"``."""
 
 BACKENDS = [
     pytest.param("memory", marks=pytest.mark.looptime),
-    "emulator",
-    *(["endpoint"] if ENDPOINT else []),
+    *CLOUDS,
 ]
 
 
@@ -55,11 +43,9 @@ async def new_queue(backend: str, request: pytest.FixtureRequest) -> AsyncIterat
 
         yield in_memory
         return
-    if backend == "emulator":
-        request.getfixturevalue("emulator")
-    parameters = {"endpoint_url": ENDPOINT, **ENVIRONMENT} if backend == "endpoint" else {}
+    use_cloud(backend, request)
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(get_session().create_client("sqs", **parameters))
+        client = await stack.enter_async_context(open_client(aws_session(), "sqs"))
 
         async def on_sqs(kind: str) -> Queue:
             url = await _create(client, kind)
