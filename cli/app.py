@@ -7,6 +7,7 @@ from cli.directory import directory
 from cli.errors import DeskhandGroup
 from cli.evaluate import evaluate
 from cli.feedback import feedback
+from cli.policy import policy
 from cli.tickets import tickets
 from cli.trace import trace
 from cli.up import down, up
@@ -26,3 +27,4 @@ tickets.command()(trace)
 app.add_typer(tickets, name="tickets")
 app.add_typer(feedback, name="feedback")
 app.add_typer(directory, name="directory")
+app.add_typer(policy, name="policy")

@@ -60,11 +60,12 @@ class Guard:
     @classmethod
     def from_package(cls) -> "Guard":
         """The policy that ships with the service. Raises BadPolicy."""
-        here = files(__package__)
-        return cls(
-            here.joinpath("access.cedar").read_text(encoding="utf-8"),
-            here.joinpath("access.cedarschema").read_text(encoding="utf-8"),
-        )
+        return cls.with_policy(files(__package__).joinpath("access.cedar").read_text(encoding="utf-8"))
+
+    @classmethod
+    def with_policy(cls, policy: str) -> "Guard":
+        """Another policy over the facts that ship with the service. Raises BadPolicy."""
+        return cls(policy, files(__package__).joinpath("access.cedarschema").read_text(encoding="utf-8"))
 
     def decide(self, action: Action, facts: Facts) -> Decision:
         answer = cedarpy.is_authorized(_as_request(action, facts), self._policy, _as_entities(facts), self._schema)
