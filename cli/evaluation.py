@@ -166,6 +166,7 @@ def _table_names(settings: TicketAgentSettings) -> dict[str, str]:
     return {
         "User": settings.user_table,
         "Environment": settings.environment_table,
+        "ResolverGroup": settings.resolver_group_table,
         "UserAccess": settings.user_access_table,
         "Ticket": settings.ticket_table,
         "Ledger": settings.ledger_table,

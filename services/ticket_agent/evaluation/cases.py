@@ -21,6 +21,7 @@ from services.ticket_agent.evaluation.tables import (
     environment,
     granted_access,
     keyed,
+    resolver_group,
     standing_access,
     user,
 )
@@ -131,6 +132,7 @@ def rows_before(case: EvaluationCase, seed: Snapshot, *, at: int) -> dict[str, t
     return {
         "User": _over("User", seed["User"], employees),
         "Environment": _over("Environment", seed["Environment"], environments),
+        "ResolverGroup": seed["ResolverGroup"],
         "UserAccess": _over("UserAccess", seed["UserAccess"], [*access, *grants]),
         "Ticket": (),
     }
@@ -144,6 +146,7 @@ def _seed_rows(seed: Mapping[str, Any]) -> Snapshot:
     return {
         "User": tuple(user(row["id"], row["manager"]) for row in seed["employees"]),
         "Environment": tuple(environment(row["id"], row["name"], row["owner"]) for row in seed["environments"]),
+        "ResolverGroup": tuple(resolver_group(row["id"], row["name"]) for row in seed["groups"]),
         "UserAccess": tuple(standing_access(row["employee"], row["environment"]) for row in seed["access"]),
         "Ticket": (),
     }
@@ -180,7 +183,7 @@ def _asked(name: str, given: Mapping[str, Any]) -> Asked:
     if asked["access_type"] is not None and asked["access_type"] not in INCLUDES:
         raise BadGroundTruth(f"{name}: asks.type {asked['access_type']} is no access type")
     whole = None not in asked.values()
-    return Asked(**asked, complete=bool(given.get("complete", whole)) and whole)
+    return Asked(**asked, complete=bool(given.get("complete", whole)) and whole, about_access=bool(given))
 
 
 def _before(name: str, given: Mapping[str, Any]) -> Before:

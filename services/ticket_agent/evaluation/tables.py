@@ -9,11 +9,12 @@ from typing import Any, TypeAlias
 
 Row: TypeAlias = Mapping[str, Any]
 Snapshot: TypeAlias = Mapping[str, tuple[Row, ...]]
-"""Rows by ``User``, ``Environment``, ``UserAccess``, ``Ticket``."""
+"""Rows by ``User``, ``Environment``, ``ResolverGroup``, ``UserAccess``, ``Ticket``."""
 
 KEYS: Mapping[str, tuple[str, ...]] = {
     "User": ("employeeId",),
     "Environment": ("environmentId",),
+    "ResolverGroup": ("groupId",),
     "UserAccess": ("employeeId", "environmentId"),
     "Ticket": ("ticketId", "employeeId"),
 }
@@ -33,6 +34,10 @@ def user(employee_id: str, manager: str | None = None) -> Row:
 def environment(environment_id: str, name: str = "", owner: str | None = None) -> Row:
     owned = {"managing_entity": owner} if owner is not None else {}
     return {"environmentId": environment_id, "environment_name": name, **owned}
+
+
+def resolver_group(group_id: str, name: str = "") -> Row:
+    return {"groupId": group_id, "name": name}
 
 
 def standing_access(employee_id: str, environment_id: str, access_type: str | None = None) -> Row:
