@@ -59,7 +59,7 @@ def work(call: Call, agents: Mapping[str, Agent]) -> Work:
     if (agent := known.get(given["agentId"])) is None:
         raise not_found(f"Agent {given['agentId']} was not found.")
     key = (given["agentId"], given["sessionId"])
-    session = call.sessions.find(key, idle_seconds=agent.idle_seconds)
+    session = call.sessions.find(key)
     turn = _Turn(agent, given, session, _messages(given, session, agent), call.now)
     invoked = catalogue.resolve(agent.model_id, call.now)
     input_tokens = tokens.of_request(turn.request)
@@ -77,7 +77,7 @@ def work(call: Call, agents: Mapping[str, Agent]) -> Work:
         elif given.get("endSession"):
             call.sessions.end(key)
         else:
-            call.sessions.keep(key, _after(turn, said, invocation_id))
+            call.sessions.keep(key, _after(turn, said, invocation_id), idle_seconds=agent.idle_seconds)
         headers = {
             STAND_IN_HEADER: said.by,
             CONTENT_TYPE_HEADER: "application/json",

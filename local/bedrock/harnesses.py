@@ -32,7 +32,7 @@ def work(call: Call, harnesses: Mapping[str, Harness]) -> Work:
         if given.get(limit, 1) < 1:
             raise invalid(f"{limit} must be at least 1.")
     key = (harness_id, given["runtimeSessionId"])
-    session = call.sessions.find(key, idle_seconds=harness.idle_seconds)
+    session = call.sessions.find(key)
     offered = _offered(given)
     request = _request(given, _messages(given["messages"], session), offered)
     invoked = catalogue.resolve(_model_id(given, harness), call.now)
@@ -51,7 +51,8 @@ def work(call: Call, harnesses: Mapping[str, Harness]) -> Work:
             begun = _message_frames(said)
             frames = (*begun[: len(begun) // 2], event_stream.exception(name, refusal.message))
             return Output(usage.output_tokens, said.by, lambda _: Stream(frames, {STAND_IN_HEADER: said.by}))
-        call.sessions.keep(key, _after(request["messages"], said, [*(BUILT_IN if _built_in(given) else ()), *offered]))
+        after = _after(request["messages"], said, [*(BUILT_IN if _built_in(given) else ()), *offered])
+        call.sessions.keep(key, after, idle_seconds=harness.idle_seconds)
 
         def reply(latency_ms: int) -> Stream:
             return Stream((*_message_frames(said), _metadata(usage, latency_ms)), {STAND_IN_HEADER: said.by})

@@ -4,18 +4,29 @@ It stands for a model that does as it is told; whether its calls are allowed is 
 variants stand for models that do not (``planner_variants``).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from local.bedrock import ticket_text
 from local.bedrock.ticket_text import TicketText
-from local.bedrock.transcript import Transcript
+from local.bedrock.transcript import Called, Transcript
 
 CHECK, SEARCH, OWNER = "checkEmployeeAccess", "searchKnowledgeBase", "getEnvironmentOwner"
 MANAGER, GIVE = "getEmployeeManager", "giveAccess"
 RESOLVE, ASSIGN = "autoResolveTicket", "assignTicketToEnvironmentOwner"
+ROUTE, ANY_GROUP = "assignTicketToResolverGroup", "service-desk"
 LONGEST_DAYS = 30
+
+LONGEST_QUERY = 40
+SMALL_WORDS = frozenset(
+    (
+        *("title", "the", "and", "for", "from", "that", "this", "what", "with", "not", "cannot", "have", "has"),
+        *("can", "one", "since", "takes", "group"),
+    )
+)
+_GROUP = re.compile(r"Group (?P<group>[a-z][a-z-]*)")
 
 # What a type includes, for a tool that says what is held and leaves the comparison to the model.
 INCLUDED = {
@@ -63,7 +74,11 @@ def _decide(text: str, seen: Transcript) -> Step:
         return Final("The ticket is assigned to the environment's owner.")
     if seen.called(ASSIGN):
         return Final("The ticket could not be assigned: a person has to look at it.")
+    if seen.succeeded(ROUTE):
+        return Final("The ticket is assigned to a group that works on it.")
     ticket = ticket_text.read(text)
+    if not ticket.about_access and ROUTE in seen.offered:
+        return _to_group(text, seen)
     if ticket.environment_id is None:
         return Final("The ticket names no environment: a person has to look at it.")
     step = _next_call(ticket, ticket.environment_id, seen)
@@ -119,6 +134,31 @@ def _to_owner(environment: str, reason: str, seen: Transcript) -> Step:
         return Final(f"The owner of environment {environment} cannot be found: a person has to look at it. {reason}")
     instructions = f"Please decide on access to environment {environment}. {reason}"
     return _one(ASSIGN, {"owner": name, "instructions": instructions})
+
+
+def _to_group(text: str, seen: Transcript) -> Step:
+    """By the first passage of the knowledge base that is about a group; where that fails, the group that takes all."""
+    search, routed = seen.called(SEARCH), seen.called(ROUTE)
+    words = " ".join(re.findall(r"[\w-]+", text)[:LONGEST_QUERY])
+    if search is None and SEARCH in seen.offered and words:
+        return _one(SEARCH, {"query": f"group that takes: {words}"})
+    said = {word.casefold() for word in re.findall(r"[\w-]{3,}", text)} - SMALL_WORDS
+    groups = [
+        match["group"]
+        for passage in _passages(search)
+        if (match := _GROUP.match(passage)) and said & set(re.findall(r"[\w-]+", passage.casefold()))
+    ]
+    group = groups[0] if groups and routed is None else ANY_GROUP
+    if routed is not None and routed.arguments.get("group") == ANY_GROUP:
+        return Final("No group could take the ticket: a person has to look at it.")
+    title = next((line.strip() for line in text.splitlines() if line.strip()), "nothing that can be recognised")
+    return _one(ROUTE, {"group": group, "instructions": f"Please see to this: {title[:200]}"})
+
+
+def _passages(search: Called | None) -> list[str]:
+    passages = search.result.get("passages") if search and not search.failed else None
+    texts = [passage.get("text") for passage in passages or [] if isinstance(passage, dict)]
+    return [text for text in texts if isinstance(text, str)]
 
 
 def _suffices(result: Mapping[str, Any], asked: str | None) -> bool:

@@ -22,7 +22,7 @@ class Session:
     attributes: dict[str, str] = field(default_factory=dict)
     prompt_attributes: dict[str, str] = field(default_factory=dict)
     offered: tuple[str, ...] = ()
-    used_at: float = 0.0
+    idles_out_at: float = 0.0
 
     @property
     def tool_uses(self) -> list[dict[str, Any]]:
@@ -47,16 +47,19 @@ class Sessions:
         self._monotonic = monotonic
         self._held: dict[Key, Session] = {}
 
-    def find(self, key: Key, *, idle_seconds: float) -> Session:
+    def find(self, key: Key) -> Session:
         """The session, or a new one that is not kept yet: a request that is refused leaves nothing behind."""
         held = self._held.get(key)
-        if held is None or held.used_at + idle_seconds <= self._monotonic():
-            return Session()
-        return held
+        return Session() if held is None or held.idles_out_at <= self._monotonic() else held
 
-    def keep(self, key: Key, session: Session) -> None:
-        session.used_at = self._monotonic()
+    def keep(self, key: Key, session: Session, *, idle_seconds: float) -> None:
+        now = self._monotonic()
+        session.idles_out_at = now + idle_seconds
+        self._held.pop(key, None)
         self._held[key] = session
+        # The one used longest ago comes first, so that a long run forgets as it goes.
+        while self._held[oldest := next(iter(self._held))].idles_out_at <= now:
+            del self._held[oldest]
 
     def end(self, key: Key) -> None:
         self._held.pop(key, None)
@@ -65,5 +68,5 @@ class Sessions:
         self._held.clear()
 
     def as_json(self) -> list[dict[str, Any]]:
-        """Oldest first."""
+        """The one used longest ago comes first."""
         return [{"of": of, "session_id": id_, **session.as_json()} for (of, id_), session in self._held.items()]

@@ -45,6 +45,8 @@ class TicketText:
     access_type: str | None
     title: str | None
     justification: str | None
+    about_access: bool = True
+    """Whether any line is labelled as one of a request for access."""
 
     @property
     def complete(self) -> bool:
@@ -66,6 +68,7 @@ def read(text: str) -> TicketText:
         access_type=asked_type if asked_type in TYPES else None,
         title=fields.get("title"),
         justification=fields.get("justification"),
+        about_access=bool(fields.keys() & {"environment_id", "duration", "access_type"}),
     )
 
 

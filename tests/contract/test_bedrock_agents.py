@@ -13,10 +13,11 @@ import pytest
 from botocore.eventstream import EventStreamBuffer
 from botocore.exceptions import ClientError, EventStreamError
 
-from local.bedrock import defaults, event_stream, faults, validate, wire
+from local.bedrock import agents, defaults, event_stream, faults, validate, wire
 from local.bedrock.settings import IN_STREAM
 from local.bedrock.stand_ins import PLANNER
 from local.bedrock_endpoint import BedrockEndpoint, ControlFailed
+from services.ticket_agent.tools.registry import TOOLS
 from tests.support.bedrock_clients import NOVA, opened
 from tests.support.tickets import a_text
 
@@ -152,6 +153,21 @@ async def test_a_session_that_was_ended_is_forgotten(bedrock: BedrockEndpoint, a
     await control_returned(agent_runtime)
     await asked(agent_runtime, inputText="That was all.", endSession=True)
     assert bedrock.control("sessions") == []
+
+
+async def test_a_session_idles_out(bedrock: BedrockEndpoint, agent_runtime: Any) -> None:
+    bedrock.control(f"agents/{defaults.AGENT_ID}", {"idle_seconds": 0.001}, method="PUT")
+    control = await control_returned(agent_runtime)
+    assert await refusal(asked(agent_runtime, sessionState=results(control, {}))) == "ValidationException"
+    await control_returned(agent_runtime, sessionId="another")
+    (kept,) = bedrock.control("sessions")
+    assert kept["session_id"] == "another"
+
+
+def test_the_stand_in_s_action_group_holds_the_tools_of_the_ticket_agent() -> None:
+    assert {tool.name: agents.FUNCTIONS[tool.name] for tool in TOOLS} == {
+        tool.name: tuple(tool.parameters) for tool in TOOLS
+    }
 
 
 @pytest.mark.parametrize(
