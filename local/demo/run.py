@@ -47,8 +47,8 @@ from local.services import running_services
 # Ten times what an idle machine needs: on a busy one the demo shall be late, not wrong.
 FLOWS_LIMIT_SECONDS = 180.0
 STAND_IN = (
-    "No language model answers here: offline, labels come from small word vectors and a list of words, tool calls from a planner that "
-    "follows rules. Both are stand-ins that show the plumbing, not the quality of a model."
+    "No language model answers here: offline, labels come from small word vectors and a list of words, tool calls from "
+    "a planner that follows rules. Both are stand-ins that show the plumbing, not the quality of a model."
 )
 ROW_COLUMNS = (
     "ref_id", "label", "product_name", "store", "stars", "title", "feedback", "create_date", "run_id", "line_no",
