@@ -2,6 +2,7 @@
 
 import typer
 
+from cli.decisions import approve, decline, reassign
 from cli.demo import demo
 from cli.directory import directory
 from cli.errors import DeskhandGroup
@@ -24,6 +25,8 @@ app.command()(up)
 app.command()(down)
 app.command("eval")(evaluate)
 tickets.command()(trace)
+for decide in (approve, decline, reassign):
+    tickets.command()(decide)
 app.add_typer(tickets, name="tickets")
 app.add_typer(feedback, name="feedback")
 app.add_typer(directory, name="directory")

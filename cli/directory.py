@@ -1,4 +1,4 @@
-"""`deskhand directory`: who there is, what they own and what standing access they hold, kept from one YAML file."""
+"""`deskhand directory`: people, what they own, groups and standing access, kept from one YAML file."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,11 +17,12 @@ from cli.output import print_json, print_table, say
 from cli.tickets import plain, rows_of
 from shared.aws.items import to_item
 
-directory = typer.Typer(help="Keep employees, environments and standing access.", no_args_is_help=True)
+directory = typer.Typer(help="Keep employees, environments, groups and standing access.", no_args_is_help=True)
 
 # As the services read them: an id with '#' could name another row, as keys of grants are made of ids and '#'.
 EMPLOYEE_ID = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 ENVIRONMENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+GROUP_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 ACCESS_TYPES = ("Read", "Write", "Developer", "DevOps", "Admin")
 
 
@@ -50,6 +51,9 @@ ENVIRONMENTS = Kind(
     {"name": "environment_name", "owner": "managing_entity"},
     ("owner",),
 )
+GROUPS = Kind(
+    "groups", "ResolverGroup", {"id": "groupId"}, {"name": "name", "sender_id": "senderId", "contact": "contact"}, ()
+)
 ACCESS = Kind(
     "access",
     "UserAccess",
@@ -57,8 +61,8 @@ ACCESS = Kind(
     {"description": "description", "type": "accessType"},
     (),
 )
-KINDS = (EMPLOYEES, ENVIRONMENTS, ACCESS)
-ID_RULES = {"employeeId": EMPLOYEE_ID, "environmentId": ENVIRONMENT_ID}
+KINDS = (EMPLOYEES, ENVIRONMENTS, GROUPS, ACCESS)
+ID_RULES = {"employeeId": EMPLOYEE_ID, "environmentId": ENVIRONMENT_ID, "groupId": GROUP_ID}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ class DirectoryRow:
 
 @directory.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="YAML with employees, environments and access.")],
+    file: Annotated[Path, typer.Argument(help="YAML with employees, environments, groups and access.")],
     cloud: CloudOption = CloudChoice.AUTO,
     name: NameOption = DEFAULT_NAME,
     as_json: JsonOption = False,
@@ -95,7 +99,7 @@ def import_(
 
 @directory.command()
 def show(cloud: CloudOption = CloudChoice.AUTO, name: NameOption = DEFAULT_NAME, as_json: JsonOption = False) -> None:
-    """Show employees, environments and access, temporary grants included."""
+    """Show employees, environments, groups and access, temporary grants included."""
     there = open_cloud(cloud, name)
     tables = {kind.part: sorted(rows_of(there, kind.table, "scan"), key=_order(kind)) for kind in KINDS}
     if as_json:

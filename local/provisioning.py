@@ -64,6 +64,7 @@ TAGGER = "feedback_tagger"
 
 QUEUES = (
     Queue("ticket-intake", AGENT),
+    Queue("ticket-decisions", AGENT),
     Queue("ticket-work", AGENT, fifo=True),
     Queue("ticket-updates", AGENT, fifo=True),
     Queue("feedback-files", TAGGER),

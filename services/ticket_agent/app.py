@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from services.ticket_agent.bridge import Bridge
+from services.ticket_agent.decisions import Decisions
 from services.ticket_agent.intake import Intake
 from services.ticket_agent.notifier import Notifier
 from services.ticket_agent.sweeper import Sweeper
@@ -39,11 +40,13 @@ class TicketAgent:
     """Everything that runs, wired to its ports. ``owner`` names this task's life in the stream's leases."""
 
     intake: Intake
+    decisions: Decisions
     bridge: Bridge
     worker: Worker
     notifier: Notifier
     sweeper: Sweeper
     intake_queue: QueuePair
+    decisions_queue: QueuePair
     work_queue: QueuePair
     updates_queue: QueuePair
     stream: StreamSource
@@ -71,6 +74,7 @@ class TicketAgent:
         )
         return (
             self._consumer("intake", self.intake_queue, self.intake.handle, self._short(workers=8)),
+            self._consumer("decisions", self.decisions_queue, self.decisions.handle, self._short(workers=2)),
             Loop("bridge", stream.run),
             self._consumer(
                 "worker",

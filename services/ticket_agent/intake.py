@@ -62,23 +62,12 @@ class Intake:
 def read_ticket(message: Message) -> NewTicket:
     """Raises BadInput naming the field at fault and the remedy."""
     fields = TICKET_SCHEMA.read(message.body)
-    if not is_unicode(fields["content"]):
-        raise BadInput(
-            field="content",
-            problem="holds half of a surrogate pair, which is no character",
-            remedy="send text that can be written as UTF-8",
-        )
     return NewTicket(
         key=TicketKey(ticket_id=fields["ticketId"], employee_id=fields["employeeId"]),
         content=fields["content"],
         sender_id=message.sender_id,
         message_id=message.message_id,
     )
-
-
-def is_unicode(text: str) -> bool:
-    """JSON can spell halves of characters that no table stores."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def settled(submission: Submission) -> Settlement:

@@ -21,6 +21,8 @@ from services.ticket_agent.agent.loop import AgentLoop
 from services.ticket_agent.agent.port import Agent
 from services.ticket_agent.app import QueuePair, TicketAgent
 from services.ticket_agent.bridge import Bridge
+from services.ticket_agent.deciding import Deciding
+from services.ticket_agent.decisions import Decisions
 from services.ticket_agent.intake import Intake
 from services.ticket_agent.knowledge.bedrock import BedrockKnowledgeBase
 from services.ticket_agent.knowledge.documents import DocumentKnowledgeBase
@@ -32,6 +34,7 @@ from services.ticket_agent.store.changes import DynamoDbChanges
 from services.ticket_agent.store.directory import DynamoDbDirectory
 from services.ticket_agent.store.effects import DynamoDbEffects
 from services.ticket_agent.store.ledger import DynamoDbLedger
+from services.ticket_agent.store.rulings import DynamoDbRulings
 from services.ticket_agent.store.tables import Tables
 from services.ticket_agent.store.tickets import DynamoDbTickets
 from services.ticket_agent.sweeper import Sweeper
@@ -117,6 +120,8 @@ async def compose(settings: TicketAgentSettings, stack: AsyncExitStack, health: 
     directory = DynamoDbDirectory(dynamodb, tables)
     tickets = DynamoDbTickets(dynamodb, tables)
     agenda = DynamoDbAgenda(dynamodb, tables)
+    changes = DynamoDbChanges(dynamodb, tables)
+    rulings = DynamoDbRulings(dynamodb, settings.ledger_table)
     ledger = DynamoDbLedger(dynamodb, settings.ledger_table)
     effects = DynamoDbEffects(dynamodb, tables)
     knowledge: BedrockKnowledgeBase | DocumentKnowledgeBase = DocumentKnowledgeBase.from_package()
@@ -143,6 +148,14 @@ async def compose(settings: TicketAgentSettings, stack: AsyncExitStack, health: 
     owner = f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     return TicketAgent(
         intake=Intake(directory=directory, tickets=tickets, trusted_relays=settings.relays, now=wall_clock),
+        decisions=Decisions(
+            directory=directory,
+            tickets=tickets,
+            rulings=rulings,
+            work=work.queue,
+            trusted_relays=settings.relays,
+            now=wall_clock,
+        ),
         bridge=Bridge(
             work=work.queue, updates=updates.queue, work_dead=work.dead_letters, agenda=agenda, ledger=ledger
         ),
@@ -151,6 +164,15 @@ async def compose(settings: TicketAgentSettings, stack: AsyncExitStack, health: 
             ledger=ledger,
             desk=desk,
             loop=loop,
+            deciding=Deciding(
+                tickets=tickets,
+                rulings=rulings,
+                directory=directory,
+                access=directory,
+                changes=changes,
+                guard=guard,
+                now=wall_clock,
+            ),
             resolver_group=settings.resolver_group,
             monotonic=time.monotonic,
         ),
@@ -164,7 +186,7 @@ async def compose(settings: TicketAgentSettings, stack: AsyncExitStack, health: 
             ledger=ledger,
             directory=directory,
             access=directory,
-            changes=DynamoDbChanges(dynamodb, tables),
+            changes=changes,
             work=work.queue,
             updates=updates.queue,
             delays=settings.delays,
@@ -173,6 +195,7 @@ async def compose(settings: TicketAgentSettings, stack: AsyncExitStack, health: 
             now=wall_clock,
         ),
         intake_queue=_pair(sqs, settings.ticket_intake_queue_url, settings.ticket_intake_dead_queue_url),
+        decisions_queue=_pair(sqs, settings.ticket_decisions_queue_url, settings.ticket_decisions_dead_queue_url),
         work_queue=work,
         updates_queue=updates,
         stream=DynamoDbStream(streams, await stream_arn(dynamodb, settings.ticket_table)),

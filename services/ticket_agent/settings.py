@@ -20,6 +20,8 @@ class TicketAgentSettings(Settings):
 
     ticket_intake_queue_url: str = Field(description="queue that takes tickets in")
     ticket_intake_dead_queue_url: str = Field(description="its dead-letter queue")
+    ticket_decisions_queue_url: str = Field(description="queue that takes people's decisions on tickets in")
+    ticket_decisions_dead_queue_url: str = Field(description="its dead-letter queue")
     ticket_work_queue_url: str = Field(description="FIFO queue of tickets to work on")
     ticket_work_dead_queue_url: str = Field(description="its dead-letter queue")
     ticket_updates_queue_url: str = Field(description="FIFO queue of status changes to tell")

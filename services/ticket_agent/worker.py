@@ -8,6 +8,7 @@ from typing import Any
 from services.ticket_agent.agent.budget import Spent
 from services.ticket_agent.agent.loop import AgentLoop, Ended
 from services.ticket_agent.agent.trace import Trace
+from services.ticket_agent.deciding import Deciding
 from services.ticket_agent.domain.directory import Environment
 from services.ticket_agent.domain.outcome import HandedOver, hand_over
 from services.ticket_agent.domain.state import State
@@ -32,12 +33,16 @@ class Worker:
     ledger: Ledger
     desk: Desk
     loop: AgentLoop[Any]
+    deciding: Deciding
     resolver_group: str
     monotonic: Callable[[], float]
 
     async def handle(self, message: Message) -> Settlement:
         """Handler of the ticket-work queue. Raises TransientError while the model or a store is away."""
         key = read_ticket_key(message.body)
+        decision_id = read_decision_id(message.body)
+        if decision_id is not None:
+            return await self.deciding.carry_out(key, decision_id)
         ticket = await self.tickets.load(key)
         if ticket is None:
             log.warning("ticket_gone", ticket_id=key.ticket_id)
@@ -125,6 +130,12 @@ def read_ticket_key(body: str) -> TicketKey:
         return TicketKey(ticket_id=str(message["ticketId"]), employee_id=str(message["employeeId"]))
     except (ValueError, KeyError, TypeError) as error:
         raise PermanentError(f"not a message about a ticket: {type(error).__name__}: {error}") from None
+
+
+def read_decision_id(body: str) -> str | None:
+    """The decision that is to be carried out; None where the ticket itself is to be worked on."""
+    decision_id = json.loads(body).get("decisionId")
+    return None if decision_id is None else str(decision_id)
 
 
 def text_problems(request: AccessRequest, environment: Environment | None) -> list[str]:

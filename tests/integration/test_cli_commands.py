@@ -195,6 +195,7 @@ def test_a_directory_is_imported_once_and_what_else_a_row_holds_stays(
     [
         ("tickets", "submit", "--employee", "111", "--text", "help"),
         ("tickets", "list"),
+        ("tickets", "decline", "T-1", "--by", "@sam"),
         ("tickets", "show", "T-1"),
         ("feedback", "upload", str(FEEDBACK)),
         ("feedback", "status"),
@@ -238,3 +239,39 @@ def test_an_endpoint_that_does_not_answer_is_said_in_words(deskhand: Deskhand, m
 
     assert result.exit_code == 1
     assert "AWS_ENDPOINT_URL" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fields"),
+    [
+        (("approve", "T-1", "--days", "8", "--comment", "Once."), {"days": 8, "comment": "Once."}),
+        (("approve", "T-1"), {}),
+        (("decline", "T-1"), {}),
+        (("reassign", "T-1", "--to", "@kirk"), {"to": "@kirk"}),
+    ],
+)
+def test_a_decision_is_a_message_at_the_door(
+    deskhand: Deskhand, resources: Provisioned, arguments: tuple[str, ...], fields: dict[str, Any]
+) -> None:
+    sent = said(deskhand("tickets", *arguments, "--by", "@sam", "--json"))
+    url = resources.queues["ticket-decisions"]
+    (message,) = wait_until(lambda: resources.client("sqs").receive_message(QueueUrl=url).get("Messages"))
+
+    assert message["MessageId"] == sent["decisionId"]
+    usual = {"version": 1, "ticketId": "T-1", "decidedBy": "@sam", "decision": arguments[0]}
+    assert json.loads(message["Body"]) == {**usual, **fields}
+
+
+def test_a_decision_that_the_door_would_refuse_is_not_sent(deskhand: Deskhand) -> None:
+    result = deskhand("tickets", "approve", "T-1", "--by", "@sam", "--days", "400")
+
+    assert result.exit_code == 1
+    assert "days" in result.stderr
+    assert "1 to 365" in result.stderr
+
+
+def test_waiting_for_a_decision_that_nobody_carries_out_names_the_dead_letters(deskhand: Deskhand) -> None:
+    result = deskhand("tickets", "decline", "T-1", "--by", "@sam", "--wait", "1")
+
+    assert result.exit_code == 1
+    assert "ticket-decisions-dead" in result.stderr

@@ -20,6 +20,7 @@ from tests.support.waiting import wait_until
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "messages.md").read_text(encoding="utf-8")
 TICKET = MessageSchema.from_package("services.ticket_agent.messages", "ticket.schema.json")
+DECISION = MessageSchema.from_package("services.ticket_agent.messages", "decision.schema.json")
 RUN_RESULT = MessageSchema.from_package("services.feedback_tagger.messages", "run_result.schema.json")
 
 
@@ -83,7 +84,9 @@ def test_every_documented_message_is_accepted_by_its_queue_and_its_reader(resour
 
     ticket = only_message(resources, "ticket-intake")
     item = only_message(resources, "feedback-items")
-    assert len(sent) == 2
+    decision = only_message(resources, "ticket-decisions")
+    assert len(sent) == 3
+    assert DECISION.read(decision["Body"])["decidedBy"] == "@sam"
     assert TICKET.read(ticket["Body"])["employeeId"] == "111"
     assert read_item(item["Body"], item["MessageId"]).feedback.create_date is not None
 
@@ -118,7 +121,7 @@ def test_the_documented_subscription_is_accepted(resources: Provisioned) -> None
 
 @pytest.mark.parametrize(
     ("heading", "schema"),
-    [("### A ticket", TICKET), ("### What became of a feedback file", RUN_RESULT)],
+    [("### A ticket", TICKET), ("### A decision", DECISION), ("### What became of a feedback file", RUN_RESULT)],
 )
 def test_the_page_lists_every_field_of_a_schema(heading: str, schema: MessageSchema) -> None:
     section = PAGE.partition(heading)[2].partition("\n### ")[0]

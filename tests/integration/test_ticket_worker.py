@@ -4,6 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from local.provisioning import Provisioned, provision
 from services.ticket_agent.agent.budget import Budget
 from services.ticket_agent.domain.state import State
 from services.ticket_agent.domain.ticket import Ticket
+from services.ticket_agent.policy.guard import Guard
 from services.ticket_agent.tools.registry import TOOLS
 from shared.errors import PermanentError, Throttled, TransientError
 from shared.model.port import Reply, Request, ToolResult
@@ -20,6 +22,7 @@ from shared.queue.message import Ack, DeadLetter, Retry
 from tests.support.ticket_desk import TicketDesk, open_ticket_desk
 from tests.support.tickets import ScriptedModel, a_message, a_text, says
 
+SCHEMA = files("services.ticket_agent.policy").joinpath("access.cedarschema").read_text(encoding="utf-8")
 WORK = a_message({"ticketId": "T-1", "employeeId": "111", "version": 0})
 HERE = {"environmentId": "1"}
 CHECK = says("", ("checkEmployeeAccess", HERE))
@@ -202,6 +205,65 @@ async def test_an_owner_who_changes_while_the_agent_works_gets_no_grant_through(
     await desk.worker(Turncoat([CHECK, GIVE, assign("@sam"), assign("@kirk")])).handle(WORK)
     assert await desk.grants() == []
     assert (await desk.loaded()).assign_status == "assigned to @kirk"
+
+
+# Groups
+
+
+OTHER = "Title: Printer\nOut of paper."
+
+
+def route(group: str = "hardware") -> Reply:
+    return says("", ("assignTicketToResolverGroup", {"group": group, "instructions": "Paper, please."}))
+
+
+async def test_what_is_not_about_access_goes_to_a_group_of_the_directory(desk: TicketDesk) -> None:
+    await desk.group("hardware")
+    ticket = await after_run(desk, route("plumbing"), route(), content=OTHER)
+    assert (ticket.assign_status, ticket.resolver_group) == ("assigned to hardware", "hardware")
+    unknown, routed = await desk.entries("call#")
+    assert json.loads(unknown["result"])["error"] == "unknown_group"
+    assert routed["decision"]["policies"] == ["route-what-is-not-about-access"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        a_text(),
+        a_text(environment="EnvironmentId: 99"),
+        a_text() + "\nEnvironmentId: 4",
+        "Title: x\nAccess Type: Admin",
+        "Title: x\nAccess\u200b duration\uff1a 3 days",
+    ],
+)
+async def test_a_request_for_access_cannot_be_routed_away_from_its_owner(desk: TicketDesk, content: str) -> None:
+    await desk.group("hardware")
+    ticket = await after_run(desk, route(), says("I give up."), content=content)
+    assert ticket.state is State.HANDED_OVER
+    (call,) = await desk.entries("call#")
+    assert json.loads(call["result"])["error"] == "about_access"
+
+
+async def test_a_guard_that_lets_everything_through_still_routes_no_request_for_access_away(desk: TicketDesk) -> None:
+    await desk.group("hardware")
+    desk.guard = Guard("permit (principal, action, resource);", SCHEMA)
+    await desk.submitted()
+    assert isinstance(await desk.worker(ScriptedModel([route()])).handle(WORK), Retry)
+    assert (await desk.loaded()).state is State.OPEN
+
+
+async def test_a_group_that_is_dissolved_meanwhile_gets_nothing(desk: TicketDesk) -> None:
+    await desk.group("hardware")
+
+    class Dissolving(ScriptedModel):
+        async def converse(self, request: Request) -> Reply:
+            reply = await ScriptedModel.converse(self, request)
+            await desk.client.delete_item(TableName=desk.tables.resolver_group, Key={"groupId": {"S": "hardware"}})
+            return reply
+
+    await desk.submitted(content=OTHER)
+    await desk.worker(Dissolving([route(), says("No.")])).handle(WORK)
+    assert (await desk.loaded()).assign_status == "handed over to service-desk"
 
 
 # How a run ends

@@ -12,6 +12,7 @@ from services.ticket_agent.agent.budget import Budget
 from services.ticket_agent.agent.converse import ConverseAgent
 from services.ticket_agent.agent.loop import AgentLoop
 from services.ticket_agent.agent.port import Agent
+from services.ticket_agent.deciding import Deciding
 from services.ticket_agent.domain.ticket import Ticket, TicketKey
 from services.ticket_agent.knowledge.documents import DocumentKnowledgeBase
 from services.ticket_agent.policy.guard import Guard
@@ -20,6 +21,7 @@ from services.ticket_agent.store.directory import DynamoDbDirectory
 from services.ticket_agent.store.effects import DynamoDbEffects
 from services.ticket_agent.store.ledger import DynamoDbLedger
 from services.ticket_agent.store.port import NewTicket, Submission
+from services.ticket_agent.store.rulings import DynamoDbRulings
 from services.ticket_agent.store.tables import Tables
 from services.ticket_agent.store.tickets import DynamoDbTickets
 from services.ticket_agent.tools.port import Desk
@@ -59,6 +61,22 @@ class TicketDesk:
         return DynamoDbChanges(self.client, self.tables)
 
     @property
+    def rulings(self) -> DynamoDbRulings:
+        return DynamoDbRulings(self.client, self.tables.ledger)
+
+    @property
+    def deciding(self) -> Deciding:
+        return Deciding(
+            tickets=self.tickets,
+            rulings=self.rulings,
+            directory=self.directory,
+            access=self.directory,
+            changes=self.changes,
+            guard=self.guard,
+            now=lambda: self.at,
+        )
+
+    @property
     def ledger(self) -> DynamoDbLedger:
         return DynamoDbLedger(self.client, self.tables.ledger)
 
@@ -80,6 +98,7 @@ class TicketDesk:
             tickets=self.tickets,
             ledger=self.ledger,
             desk=desk,
+            deciding=self.deciding,
             loop=AgentLoop(
                 agent=agent,
                 toolbox=Toolbox(),
@@ -99,6 +118,9 @@ class TicketDesk:
         await self.put(
             self.tables.environment, environmentId=environment_id, environment_name="Env", managing_entity=owner
         )
+
+    async def group(self, group_id: str = "service-desk", **values: str) -> None:
+        await self.put(self.tables.resolver_group, groupId=group_id, **values)
 
     async def access(self, employee_id: str = "111", environment_id: str = "1", **values: str) -> None:
         await self.put(self.tables.user_access, employeeId=employee_id, environmentId=environment_id, **values)

@@ -30,12 +30,14 @@ class OutsideDesk:
         for row in sample["environments"]:
             names = {"environment_name": row["name"], "managing_entity": row["owner"]}
             self.put("Environment", environmentId=row["id"], **names)
+        for row in sample["groups"]:
+            self.put("ResolverGroup", groupId=row["id"], name=row["name"])
         for row in sample["access"]:
             self.put("UserAccess", employeeId=row["employee"], environmentId=row["environment"])
 
     def clear(self) -> None:
         """Empty every table that tickets leave something in."""
-        for table in ("Ticket", "User", "Environment", "UserAccess", "Ledger"):
+        for table in ("Ticket", "User", "Environment", "UserAccess", "ResolverGroup", "Ledger"):
             name = self.resources.tables[table]
             keys = [key["AttributeName"] for key in self.dynamodb.describe_table(TableName=name)["Table"]["KeySchema"]]
             for row in self.rows(table):

@@ -88,8 +88,7 @@ def test_the_six_ground_truth_tickets_end_as_the_facts_say(desk: OutsideDesk) ->
         assert len(desk.grants()) - before == int(case["expected"]["grant"]), f"case {case['case']}"
         expected = EXPECTED_CALLS[case["case"]].split()
         # The call that ends a ticket is written down after the end that it brought about.
-        wait_until(lambda: len(desk.ledger(ticket_id, "call#")) >= len(expected), what="all calls")
-        calls = [entry["tool"] for entry in desk.ledger(ticket_id, "call#")]
+        calls = wait_until(partial(calls_of, desk, ticket_id, len(expected)), what="all calls")
         assert calls == expected
         (status,) = desk.ledger(ticket_id, "status#")
         assert status["toolCalls"] == len(calls)
@@ -106,6 +105,11 @@ def test_the_six_ground_truth_tickets_end_as_the_facts_say(desk: OutsideDesk) ->
     assert (first["employeeId"], first["accessType"], first["grantedEnvironmentId"]) == ("111", "Read", "1")
     assert first["expiresAt"] - first["grantedAt"] == 8 * 86_400
     assert "churn" in first["reason"]
+
+
+def calls_of(desk: OutsideDesk, ticket_id: str, at_least: int) -> list[str]:
+    calls = [entry["tool"] for entry in desk.ledger(ticket_id, "call#")]
+    return calls if len(calls) >= at_least else []
 
 
 def test_a_ticket_that_is_sent_again_is_no_second_ticket(desk: OutsideDesk) -> None:
@@ -208,13 +212,28 @@ def test_a_throttled_model_delays_a_ticket_and_does_not_change_its_end(
 def test_a_ticket_that_the_agent_cannot_end_is_handed_over_with_the_reason(desk: OutsideDesk) -> None:
     desk.submit("unknown", "111", a_text(environment="EnvironmentId: 99"))
     desk.submit("conflict", "111", a_text() + "\nEnvironmentId: 4")
-    desk.submit("printer", "111", "Title: Printer\nOut of paper on floor 2.")
-    unknown, conflict, printer = (desk.ended(ticket_id) for ticket_id in ("unknown", "conflict", "printer"))
-    assert {row["assignStatus"] for row in (unknown, conflict, printer)} == {"handed over to service-desk"}
+    unknown, conflict = (desk.ended(ticket_id) for ticket_id in ("unknown", "conflict"))
+    assert {row["assignStatus"] for row in (unknown, conflict)} == {"handed over to service-desk"}
     assert "EnvironmentId 99 is not in the directory" in unknown["communication"]
     assert "EnvironmentId is given more than once" in conflict["communication"]
     (mail,) = wait_until(lambda: desk.mail("unknown"), what="a notification")
     assert attributes_of(mail)["resolverGroup"] == "service-desk"
+
+
+@pytest.mark.parametrize(
+    ("content", "group"),
+    [
+        ("Title: Printer\nOut of paper on floor 2.", "hardware"),
+        ("Title: VPN\nI cannot connect from home since Monday.", "network"),
+        ("Title: Locked out\nI forgot my password.", "service-desk"),
+        ("Title: Xyzzy", "service-desk"),
+    ],
+)
+def test_what_is_not_about_access_goes_to_the_group_that_takes_it(desk: OutsideDesk, content: str, group: str) -> None:
+    desk.submit("T-1", "111", content)
+    assert desk.ended("T-1")["assignStatus"] == f"assigned to {group}"
+    (mail,) = wait_until(lambda: desk.mail("T-1"), what="a notification")
+    assert attributes_of(mail)["resolverGroup"] == group
 
 
 def test_the_model_may_go_away_in_the_middle_and_nothing_is_lost(own_desk: OutsideDesk, tmp_path: Path) -> None:

@@ -6,13 +6,21 @@ from math import prod
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.ticket_agent.domain.access import AccessType
-from services.ticket_agent.domain.directory import Employee, Environment
+from services.ticket_agent.domain.directory import Employee, Environment, ResolverGroup
 from services.ticket_agent.domain.ticket import AccessRequest, Problem
-from services.ticket_agent.policy.guard import Action, BadPolicy, Decision, Facts, Guard
+from services.ticket_agent.policy.guard import (
+    Action,
+    ApprovalFacts,
+    BadPolicy,
+    Decision,
+    Facts,
+    Guard,
+    RoutingFacts,
+)
 
 GUARD = Guard.from_package()
 FORGED = 'x" || true'
@@ -131,6 +139,84 @@ def test_the_policy_allows_what_the_rules_say_and_nothing_else_on_ten_thousand_f
     assert len(asked) >= FACTS_ASKED
     # A rule that never came true was not compared.
     assert min(allowed[action] for action, _ in RULES) >= 20, allowed
+
+
+# What a group may be given
+
+
+@pytest.mark.parametrize("about_access", [True, False])
+@pytest.mark.parametrize("ticket_open", [True, False])
+def test_a_group_gets_open_tickets_that_are_not_about_access(about_access: bool, ticket_open: bool) -> None:
+    decision = GUARD.may_route(
+        RoutingFacts(
+            employee=Employee(employee_id="111"),
+            group=ResolverGroup(group_id='network" || true'),
+            request=AccessRequest(about_access=about_access, problems=(Problem("Title", "is missing"),)),
+            ticket_open=ticket_open,
+        )
+    )
+    assert decision.allowed == (ticket_open and not about_access)
+
+
+# What a person may approve
+
+SOMEBODY = st.sampled_from([None, "@sam", "@samManager", "@kirk", "111"])
+
+
+@st.composite
+def approvals(draw: st.DrawFn) -> ApprovalFacts:
+    return ApprovalFacts(
+        decider=draw(st.sampled_from(["@sam", "@samManager", "@kirk", "111"])),
+        requester=draw(st.sampled_from(["111", "111", "@sam"])),
+        environment=Environment(environment_id=draw(st.sampled_from(["1", "1", "4"])), owner=draw(SOMEBODY)),
+        request=AccessRequest(
+            environment_id=draw(st.sampled_from(["1", "1", None])),
+            access_type=draw(st.none() | st.sampled_from(AccessType)),
+            problems=draw(st.sampled_from([(), (Problem("Title", "is missing"),)])),
+        ),
+        awaiting=draw(st.sampled_from([True, True, False])),
+        days=draw(st.sampled_from([-1, 0, 1, 8, 365, 366])),
+        assignee=draw(SOMEBODY),
+        owner_manager=draw(SOMEBODY),
+        delegated_by=draw(SOMEBODY),
+    )
+
+
+def may_approve(facts: ApprovalFacts) -> bool:
+    asked, owner = facts.request, facts.environment.owner
+    if not facts.awaiting or facts.decider == facts.requester or not 1 <= facts.days <= 365:
+        return False
+    if asked.environment_id != facts.environment.environment_id or asked.access_type is None:
+        return False
+    if owner is not None and facts.decider == owner:
+        return True
+    if facts.decider != facts.assignee:
+        return False
+    passed_on_by_them = owner is not None and facts.delegated_by in {owner, facts.owner_manager} - {None}
+    return facts.decider == facts.owner_manager or passed_on_by_them
+
+
+AN_APPROVAL = ApprovalFacts(
+    decider="@kirk",
+    requester="111",
+    environment=Environment(environment_id="1", owner="@sam"),
+    request=AccessRequest(environment_id="1", access_type=AccessType.ADMIN),
+    awaiting=True,
+    days=365,
+    assignee="@kirk",
+    delegated_by="@sam",
+)
+
+
+@settings(max_examples=1_500)
+@given(approvals())
+@example(AN_APPROVAL)
+def test_only_owners_their_managers_and_whom_they_pass_it_on_to_approve(facts: ApprovalFacts) -> None:
+    assert GUARD.may_approve(facts).allowed == may_approve(facts)
+
+
+def test_the_example_of_a_delegated_approval_is_allowed() -> None:
+    assert GUARD.may_approve(AN_APPROVAL).policies == ("approve-for-who-passed-it-on",)
 
 
 def test_a_decision_names_the_policies_that_made_it_and_their_version() -> None:

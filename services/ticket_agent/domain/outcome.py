@@ -50,6 +50,26 @@ class Assigned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Routed:
+    """A group works on what is not about access."""
+
+    assignee: str
+    communication: str
+
+    @property
+    def state(self) -> State:
+        return State.ASSIGNED
+
+    @property
+    def resolver_group(self) -> str:
+        return self.assignee
+
+    @property
+    def next_step(self) -> str:
+        return f"{self.assignee} works on the ticket and answers the requester."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HandedOver:
     """The agent could not end the ticket; a person has to, and is told why."""
 
@@ -70,7 +90,7 @@ class HandedOver:
         return f"{self.assignee} reads the ticket, decides on it, and answers the requester."
 
 
-Outcome: TypeAlias = Resolved | Assigned | HandedOver
+Outcome: TypeAlias = Resolved | Assigned | Routed | HandedOver
 
 
 def status_text(outcome: Outcome) -> str:

@@ -24,8 +24,13 @@ class GroupExists:
 
 
 @dataclass(frozen=True, slots=True)
+class PersonExists:
+    employee_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class StillHeld:
     holding: Holding
 
 
-Premise: TypeAlias = ManagerIs | OwnerIs | GroupExists | StillHeld
+Premise: TypeAlias = ManagerIs | OwnerIs | GroupExists | PersonExists | StillHeld

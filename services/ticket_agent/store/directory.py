@@ -1,16 +1,17 @@
-"""Employees, environments and who holds what, in DynamoDB."""
+"""Employees, groups, environments and who holds what, in DynamoDB."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from services.ticket_agent.domain.access import Holding
-from services.ticket_agent.domain.directory import Employee, Environment
+from services.ticket_agent.domain.directory import Employee, Environment, ResolverGroup
 from services.ticket_agent.store.tables import (
     GRANT_MARK,
     Tables,
     as_employee,
     as_environment,
     as_grant,
+    as_resolver_group,
     as_standing,
     standing_key,
 )
@@ -33,6 +34,10 @@ class DynamoDbDirectory:
     async def environment(self, environment_id: str) -> Environment | None:
         row = await self._row(self._tables.environment, {"environmentId": environment_id})
         return as_environment(row) if row else None
+
+    async def resolver_group(self, group_id: str) -> ResolverGroup | None:
+        row = await self._row(self._tables.resolver_group, {"groupId": group_id})
+        return as_resolver_group(row) if row else None
 
     async def holdings(self, employee_id: str, environment_id: str) -> tuple[Holding, ...]:
         standing = await self._row(self._tables.user_access, standing_key(employee_id, environment_id))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from services.ticket_agent.domain.access import Grant
-from services.ticket_agent.domain.outcome import Outcome, status_text
+from services.ticket_agent.domain.outcome import Outcome, Routed, status_text
 from services.ticket_agent.domain.premise import Premise
 from services.ticket_agent.domain.state import may_become
 from services.ticket_agent.domain.ticket import Ticket
@@ -20,9 +20,10 @@ from services.ticket_agent.store.tables import (
     ticket_key,
     told_attributes,
 )
-from services.ticket_agent.store.tickets import open_in_attempt
+from services.ticket_agent.store.tickets import not_about_access, open_in_attempt
 from services.ticket_agent.store.transaction import (
     ConditionsFailed,
+    both,
     put_once,
     update,
 )
@@ -109,9 +110,12 @@ class DynamoDbEffects:
             **warrant_attributes(warrant),
             **_figure_attributes(figures),
         }
+        as_it_must_be = open_in_attempt(ticket)
+        if isinstance(outcome, Routed):
+            as_it_must_be = both(as_it_must_be, not_about_access())
         row = {**told, **told_attributes(version, at), **arrived_attributes(at)}
         parts = [
-            update(TICKET_PART, self._tables.ticket, ticket_key(ticket.key), row, when=open_in_attempt(ticket)),
+            update(TICKET_PART, self._tables.ticket, ticket_key(ticket.key), row, when=as_it_must_be),
             *premise_checks(self._tables, premises, at=at),
         ]
         try:

@@ -8,9 +8,10 @@ from typing import Any, Protocol
 from services.ticket_agent.domain.access import Grant, Holding
 from services.ticket_agent.domain.chain import Head
 from services.ticket_agent.domain.change import Change
-from services.ticket_agent.domain.directory import Employee, Environment
+from services.ticket_agent.domain.directory import Employee, Environment, ResolverGroup
 from services.ticket_agent.domain.outcome import Outcome
 from services.ticket_agent.domain.premise import Premise
+from services.ticket_agent.domain.ruling import Ruling
 from services.ticket_agent.domain.ticket import Ticket, TicketKey
 
 
@@ -93,6 +94,8 @@ class Directory(Protocol):
 
     async def environment(self, environment_id: str) -> Environment | None: ...
 
+    async def resolver_group(self, group_id: str) -> ResolverGroup | None: ...
+
 
 class AccessBook(Protocol):
     async def holdings(self, employee_id: str, environment_id: str) -> tuple[Holding, ...]:
@@ -107,6 +110,10 @@ class Tickets(Protocol):
 
     async def load(self, key: TicketKey) -> Ticket | None:
         """The ticket as it is now; the read is consistent."""
+        ...
+
+    async def find(self, ticket_id: str) -> Ticket | None:
+        """The ticket of that id, whoever asked; None if there is none, or several that were moved in."""
         ...
 
     async def take_attempt(self, ticket: Ticket, *, at: float) -> Ticket:
@@ -156,6 +163,24 @@ class Changes(Protocol):
     ) -> int:
         """Write ``change``, with ``grant`` if it brings one, if nobody has moved the ticket on since it was read; all
         or nothing. Returns the new status version. Raises Superseded or PremiseGone."""
+        ...
+
+
+class Rulings(Protocol):
+    """People's decisions, kept from the door to the worker and beyond."""
+
+    async def keep(self, ticket: Ticket, ruling: Ruling, *, sender_id: str, at: float) -> None:
+        """Write the decision down; the same one again changes nothing. Raises Superseded if a run has begun."""
+        ...
+
+    async def load(self, ticket_id: str, ruling_id: str) -> Ruling | None: ...
+
+    async def is_settled(self, ticket_id: str, ruling_id: str) -> bool:
+        """Whether a status names it, or its refusal was written down."""
+        ...
+
+    async def refuse(self, ticket: Ticket, ruling: Ruling, reason: str, *, at: float) -> None:
+        """Write down that nothing came of it."""
         ...
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from services.ticket_agent.domain.access import Grant, Holding, Standing
-from services.ticket_agent.domain.premise import GroupExists, ManagerIs, OwnerIs, Premise, StillHeld
+from services.ticket_agent.domain.premise import GroupExists, ManagerIs, OwnerIs, PersonExists, Premise, StillHeld
 from services.ticket_agent.store.tables import Tables, grant_key, standing_key
 from services.ticket_agent.store.transaction import Condition, Part, check
 
@@ -24,6 +24,9 @@ def _premise_check(tables: Tables, premise: Premise, *, at: float) -> Part:
         case GroupExists(group_id):
             there = Condition("attribute_exists(groupId)")
             return check("group", tables.resolver_group, {"groupId": group_id}, there)
+        case PersonExists(employee_id):
+            there = Condition("attribute_exists(employeeId)")
+            return check("person", tables.user, {"employeeId": employee_id}, there)
         case StillHeld(holding):
             return _holding_check(tables, holding, at=at)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.ticket_agent.domain.access import AccessType, Grant, Standing
-from services.ticket_agent.domain.directory import Employee, Environment
+from services.ticket_agent.domain.directory import Employee, Environment, ResolverGroup
 from services.ticket_agent.domain.state import State, state_of
 from services.ticket_agent.domain.ticket import Ticket, TicketKey
 from shared.clock import as_utc_text
@@ -116,6 +116,16 @@ def as_employee(row: Mapping[str, Any]) -> Employee:
         employee_id=str(row["employeeId"]),
         manager=_text_or_none(row, "manager"),
         sender_id=_text_or_none(row, "senderId"),
+        contact=_text_or_none(row, "contact"),
+    )
+
+
+def as_resolver_group(row: Mapping[str, Any]) -> ResolverGroup:
+    return ResolverGroup(
+        group_id=str(row["groupId"]),
+        name=str(row.get("name", "")),
+        sender_id=_text_or_none(row, "senderId"),
+        contact=_text_or_none(row, "contact"),
     )
 
 

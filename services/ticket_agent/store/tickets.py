@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from services.ticket_agent.domain.chain import Head
 from services.ticket_agent.domain.state import UNASSIGNED, State
-from services.ticket_agent.domain.ticket import Ticket, TicketKey
+from services.ticket_agent.domain.ticket import Ticket, TicketKey, parse_access_request
 from services.ticket_agent.store.chained import LedgerChain
 from services.ticket_agent.store.ledger import ATTEMPT_ENTRY, INTAKE_ENTRY
 from services.ticket_agent.store.port import NewTicket, Submission, Superseded
@@ -48,6 +48,7 @@ class DynamoDbTickets:
             "createdAt": moment,
             "updatedAt": moment,
             "since": int(at),
+            "aboutAccess": parse_access_request(ticket.content).about_access,
             **look_soon(at),
         }
         known = Condition("attribute_exists(employeeId)")
@@ -74,6 +75,18 @@ class DynamoDbTickets:
                 TableName=self._tables.ticket, Key=to_item(ticket_key(key)), ConsistentRead=True
             )
         return as_ticket(from_item(answer["Item"])) if "Item" in answer else None
+
+    async def find(self, ticket_id: str) -> Ticket | None:
+        with aws_errors():
+            answer = await self._client.query(
+                TableName=self._tables.ticket,
+                ConsistentRead=True,
+                KeyConditionExpression="ticketId = :ticket",
+                ExpressionAttributeValues=to_item({":ticket": ticket_id}),
+                Limit=2,
+            )
+        # A decision names no employee: where two have a ticket of that id, nobody can say which is meant.
+        return as_ticket(from_item(answer["Items"][0])) if len(answer["Items"]) == 1 else None
 
     async def take_attempt(self, ticket: Ticket, *, at: float) -> Ticket:
         number = ticket.attempt + 1
@@ -125,6 +138,11 @@ def open_in_attempt(ticket: Ticket) -> Condition:
         {"#state": "state", "#status": "assignStatus", "#attempt": "attempt"},
         {":open": State.OPEN.value, ":unassigned": UNASSIGNED, ":attempt": ticket.attempt},
     )
+
+
+def not_about_access() -> Condition:
+    """What the ticket was taken in as. A row that was moved in does not say, so it may not be routed away."""
+    return Condition("#about = :no", {"#about": "aboutAccess"}, {":no": False})
 
 
 def _digest(ticket: NewTicket) -> str:

@@ -30,6 +30,15 @@ class Condition:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
+def both(one: Condition, other: Condition) -> Condition:
+    """Their names and values must be the same where they are called the same."""
+    return Condition(
+        f"({one.expression}) AND ({other.expression})",
+        {**one.names, **other.names},
+        {**one.values, **other.values},
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """``name`` is what ConditionsFailed tells; ``request`` is one element of TransactItems."""

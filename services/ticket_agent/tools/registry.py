@@ -7,6 +7,7 @@ from jsonschema.exceptions import best_match
 
 from services.ticket_agent.agent.port import Call
 from services.ticket_agent.tools.assign_ticket_to_environment_owner import ASSIGN_TICKET_TO_ENVIRONMENT_OWNER
+from services.ticket_agent.tools.assign_ticket_to_resolver_group import ASSIGN_TICKET_TO_RESOLVER_GROUP
 from services.ticket_agent.tools.auto_resolve_ticket import AUTO_RESOLVE_TICKET
 from services.ticket_agent.tools.check_employee_access import CHECK_EMPLOYEE_ACCESS
 from services.ticket_agent.tools.get_employee_manager import GET_EMPLOYEE_MANAGER
@@ -23,6 +24,7 @@ TOOLS: tuple[Tool, ...] = (
     GIVE_ACCESS,
     AUTO_RESOLVE_TICKET,
     ASSIGN_TICKET_TO_ENVIRONMENT_OWNER,
+    ASSIGN_TICKET_TO_RESOLVER_GROUP,
 )
 
 
