@@ -17,6 +17,7 @@ from services.ticket_agent.agent.agentcore_harness import AgentCoreHarness
 from services.ticket_agent.agent.bedrock_agent import BedrockAgent
 from services.ticket_agent.agent.budget import Budget
 from services.ticket_agent.agent.converse import ConverseAgent
+from services.ticket_agent.agent.day_budget import DayBudget
 from services.ticket_agent.agent.loop import AgentLoop
 from services.ticket_agent.agent.port import Agent
 from services.ticket_agent.app import QueuePair, TicketAgent
@@ -50,6 +51,7 @@ from shared.idempotency.dynamodb import DynamoDbIdempotency
 from shared.lifecycle import DrainTimedOut, LoopCrashed, run_loops, stop_on_signals
 from shared.logs import configure_logs, logger
 from shared.model.bedrock import BedrockModel
+from shared.model.dynamodb_spend import DynamoDbSpend
 from shared.notifications.sns import SnsNotifications
 from shared.queue.dynamodb_failures import DynamoDbFailureCounts
 from shared.queue.sqs import SqsQueue
@@ -106,7 +108,7 @@ async def compose(settings: TicketAgentSettings, stack: AsyncExitStack, health: 
         open_client(session, "dynamodbstreams", endpoint_url=settings.dynamodb_streams_endpoint_url)
     )
     sns = await stack.enter_async_context(open_client(session, "sns"))
-    budget = Budget()
+    budget = Budget(turns=settings.ticket_turns, tokens=settings.ticket_tokens)
     agent = await open_agent(settings, session, stack, budget)
 
     tables = Tables(
@@ -137,6 +139,11 @@ async def compose(settings: TicketAgentSettings, stack: AsyncExitStack, health: 
         agent=agent,
         toolbox=Toolbox(TOOLS),
         budget=budget,
+        day=DayBudget(
+            spend=DynamoDbSpend(dynamodb, settings.idempotency_table),
+            tokens=settings.ticket_tokens_per_day,
+            now=wall_clock,
+        ),
         run_seconds=settings.ticket_run_seconds,
         monotonic=time.monotonic,
         uniform=random.uniform,

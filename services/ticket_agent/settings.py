@@ -62,6 +62,11 @@ class TicketAgentSettings(Settings):
     )
     ticket_workers: int = Field(default=8, ge=1, le=256, description="tickets worked on at a time")
     ticket_run_seconds: float = Field(default=240.0, gt=0, le=900, description="most seconds one run may take")
+    ticket_turns: int = Field(default=24, ge=1, description="most turns of the model on one ticket, over all its runs")
+    ticket_tokens: int = Field(default=150_000, ge=1, description="most tokens on one ticket, over all its runs")
+    ticket_tokens_per_day: int = Field(
+        default=20_000_000, ge=1, description="most tokens on all tickets a UTC day; beyond it people get the tickets"
+    )
     long_poll_seconds: int = Field(
         default=20, ge=1, le=20, description="how long an empty receive waits; also how long a drain may wait for one"
     )

@@ -50,5 +50,21 @@ def exhausted(budget: Budget, spent: Spent) -> str | None:
     return None
 
 
+INSTRUCTIONS_TOKENS = 4_000
+"""The instructions and the tools' schemas, generously."""
+
+CHARACTERS_A_TOKEN = 2
+"""Fewer than in any language that tickets come in, so that what is expected errs upwards."""
+
+
+def expected_tokens(last: Usage | None, unseen_characters: int, max_output_tokens: int) -> int:
+    """What the next turn may use: all that the turn before has read and said, what is new, and the longest reply.
+
+    ``last`` is None before the first turn, which reads the instructions.
+    """
+    known = last.input_tokens + last.output_tokens if last is not None else 0
+    return max(known, INSTRUCTIONS_TOKENS) + unseen_characters // CHARACTERS_A_TOKEN + max_output_tokens
+
+
 def _signature(call: Call) -> str:
     return json.dumps([call.tool, call.arguments], sort_keys=True, default=str)
