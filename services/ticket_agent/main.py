@@ -184,7 +184,12 @@ async def compose(settings: TicketAgentSettings, stack: AsyncExitStack, health: 
             monotonic=time.monotonic,
         ),
         notifier=Notifier(
-            ledger=ledger, notifications=SnsNotifications(sns, settings.ticket_updates_topic_arn), now=wall_clock
+            ledger=ledger,
+            directory=directory,
+            notifications=SnsNotifications(sns, settings.ticket_updates_topic_arn),
+            decisions_queue=settings.ticket_decisions_queue_url.rpartition("/")[2],
+            service_desk=settings.resolver_group,
+            now=wall_clock,
         ),
         sweeper=Sweeper(
             claims=DynamoDbIdempotency(dynamodb, settings.idempotency_table),
