@@ -72,7 +72,7 @@ DIRECTORY: Snapshot = {
         environment("3", "DevOpsEnv", "@kirk"),
         environment("4", "MachineLearningEnv", "@susi"),
     ),
-    "ResolverGroup": (resolver_group("service-desk"), resolver_group("hardware")),
+    "ResolverGroup": tuple(map(resolver_group, ("service-desk", "hardware", "network"))),
     "UserAccess": (
         standing_access("111", "2"),
         standing_access("111", "4"),

@@ -51,9 +51,10 @@ class Before:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """``outcome`` is the ticket's readable status; ``says`` are words that its communication holds."""
+    """``outcomes`` are the readable statuses that are right, the best first; ``says`` are words that the ticket's
+    communication holds."""
 
-    outcome: str
+    outcomes: tuple[str, ...]
     grant: bool = False
     says: tuple[str, ...] = ()
 
@@ -166,7 +167,7 @@ def _case(given: Mapping[str, Any]) -> EvaluationCase:
             asks=_asked(name, given["asks"]),
             before=_before(name, given.get("before", {})),
             expected=Expected(
-                outcome=str(given["expect"]["outcome"]),
+                outcomes=_several(given["expect"]["outcome"]),
                 grant=bool(given["expect"].get("grant", False)),
                 says=tuple(given["expect"].get("says", ())),
             ),
@@ -174,6 +175,10 @@ def _case(given: Mapping[str, Any]) -> EvaluationCase:
         )
     except KeyError as missing:
         raise BadGroundTruth(f"{name}: {missing.args[0]} is missing") from None
+
+
+def _several(value: str | Sequence[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _asked(name: str, given: Mapping[str, Any]) -> Asked:

@@ -24,8 +24,7 @@ INCLUDES: Mapping[str, frozenset[str]] = {
 class Asked:
     """What a careful reader takes from a ticket's text. What is missing, unclear or contradictory is None.
 
-    ``complete`` is False as well where a title or a justification is missing; ``about_access`` where no line of the text
-    has a label of an access request.
+    ``complete`` is False where any of the five fields is open, ``about_access`` where no line has a label of a request.
     """
 
     environment: str | None = None

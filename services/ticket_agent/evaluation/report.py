@@ -107,7 +107,7 @@ def _verdict_as_json(verdict: Verdict) -> Mapping[str, Any]:
         "query": case.query,
         "passed": verdict.passed,
         "outcome": verdict.outcome,
-        "expected": case.expected.outcome,
+        "expected": case.expected.outcomes,
         "response": verdict.communication,
         "tools": verdict.tools,
         "refused": verdict.refused,

@@ -107,8 +107,8 @@ def summarise(verdicts: Sequence[Verdict]) -> Summary:
 def _failures(case: EvaluationCase, outcome: str, communication: str, *, granted: bool) -> list[str]:
     expected = case.expected
     failures = []
-    if outcome != expected.outcome:
-        failures.append(f"ended as {outcome!r}, expected {expected.outcome!r}")
+    if outcome not in expected.outcomes:
+        failures.append(f"ended as {outcome!r}, expected {' or '.join(map(repr, expected.outcomes))}")
     if granted != expected.grant:
         failures.append("nothing was granted" if expected.grant else "access was granted")
     failures.extend(f"the response does not say {word!r}" for word in expected.says if word not in communication)
