@@ -57,7 +57,8 @@ def own_desk(aws: AwsClients, resources: Provisioned) -> OutsideDesk:
 def running_ticket_agent(
     resources: Provisioned, bedrock: BedrockEndpoint, folder: Path, *, model: str = MODEL
 ) -> Iterator[None]:
-    settings = {"TICKET_MODEL_ID": model, "DRAIN_SECONDS": "30", "LONG_POLL_SECONDS": "1", **bedrock.environment()}
+    brief = {"DRAIN_SECONDS": "30", "LONG_POLL_SECONDS": "1", "SWEEP_SECONDS": "1"}
+    settings = {"TICKET_MODEL_ID": model, **brief, **bedrock.environment()}
     running = start_service(TICKET_AGENT, resources.ticket_agent(**settings), folder)
     try:
         wait_until_healthy([running])
@@ -112,6 +113,16 @@ def calls_of(desk: OutsideDesk, ticket_id: str, at_least: int) -> list[str]:
     return calls if len(calls) >= at_least else []
 
 
+def ticket_in_state(desk: OutsideDesk, ticket_id: str, state: str) -> dict[str, Any] | None:
+    ticket = desk.ticket(ticket_id)
+    return ticket if ticket is not None and ticket["state"] == state else None
+
+
+def mails(desk: OutsideDesk, ticket_id: str, at_least: int) -> list[dict[str, Any]]:
+    found = desk.mail(ticket_id)
+    return found if len(found) >= at_least else []
+
+
 def test_a_ticket_that_is_sent_again_is_no_second_ticket(desk: OutsideDesk) -> None:
     desk.submit("T-1", "111", a_text())
     desk.ended("T-1")
@@ -157,6 +168,59 @@ def test_nobody_sends_tickets_for_somebody_else(desk: OutsideDesk) -> None:
     desk.submit("own", "111", a_text(), access_key="000000000111")
     assert desk.ended("own")["assignStatus"] == "auto-resolved"
     assert desk.ticket("forged") is None
+
+
+def test_an_owner_approves_by_message_and_nobody_else_can(desk: OutsideDesk) -> None:
+    """Sends decisions with several identities: a 12-digit access key sets the account that stands for the sender."""
+    desk.put("User", employeeId="@sam", manager="@samManager", senderId="000000000777", contact="extension 12")
+    desk.put("User", employeeId="@kirk", manager="@kirkManager", senderId="000000000888")
+    desk.submit("T-1", "131", a_text(access_type="Access Type: Admin"))
+    assert desk.ended("T-1")["assignStatus"] == "assigned to @sam"
+    approve = {"version": 1, "ticketId": "T-1", "decidedBy": "@sam", "decision": "approve", "days": 5}
+    forgeries = {
+        "decidedBy: is not who sent this: 000000000888": approve,
+        "decidedBy: neither has the ticket nor owns its environment": {**approve, "decidedBy": "@kirk"},
+    }
+    for reason, forged in forgeries.items():
+        desk.send("ticket-decisions", json.dumps(forged), access_key="000000000888")
+        assert reason in reason_of(desk.dead_letter("ticket-decisions"))
+    assert not desk.grants()
+    desk.send("ticket-decisions", json.dumps(approve), access_key="000000000777")
+    ticket = wait_until(partial(ticket_in_state, desk, "T-1", "approved"), what="the approval")
+    assert ticket is not None
+    assert ticket["assignStatus"] == "approved by @sam"
+    (grant,) = desk.grants()
+    assert (grant["employeeId"], grant["accessType"]) == ("131", "Admin")
+    assert grant["expiresAt"] - grant["grantedAt"] == 5 * 86_400
+    first, second = wait_until(partial(mails, desk, "T-1", 2), what="two notifications")
+    assert "deskhand tickets approve T-1 --by @sam" in first["Message"]
+    assert "In charge: @sam (extension 12)" in first["Message"]
+    assert [attributes_of(mail)["notification_id"] for mail in (first, second)] == ["T-1:1", "T-1:2"]
+    assert second["Subject"] == "Ticket T-1: approved by @sam"
+    desk.send("ticket-decisions", json.dumps(approve), access_key="000000000777")
+    assert "waits for no decision" in reason_of(desk.dead_letter("ticket-decisions"))
+    assert len(desk.grants()) == 1
+
+
+def test_the_running_sweeper_expires_what_nobody_decided_on(desk: OutsideDesk) -> None:
+    desk.put(
+        "Ticket",
+        ticketId="T-1",
+        employeeId="111",
+        ticket_content=a_text(),
+        state="assigned",
+        assignStatus="assigned to @sam",
+        assignee="@sam",
+        statusVersion=1,
+        since=0,
+        agenda="due",
+        dueAt="1970-01-02T00:00:00.000Z",
+    )
+    desk.put("Ledger", ticketId="T-1", entry="notified", version=1)
+    assert wait_until(partial(ticket_in_state, desk, "T-1", "expired"), what="the expiry")
+    (mail,) = wait_until(partial(desk.mail, "T-1"), what="a notification")
+    assert mail["Subject"] == "Ticket T-1: expired"
+    assert attributes_of(mail)["notification_id"] == "T-1:2"
 
 
 @pytest.mark.parametrize(
