@@ -121,6 +121,10 @@ def _told(name: str, entry: Entry, *, full: bool) -> str:
                 f"GRANTED {entry.get('accessType')} access to environment {entry.get('environmentId')} "
                 f"for employee {_text(entry, 'employeeId')}{_warrant(entry)}"
             )
+        case "decision":
+            return _decided_by_a_person(entry, full=full)
+        case "refused":
+            return f"decision of {_text(entry, 'decider')} refused: {_short(_text(entry, 'reason'), full=full)}"
         case "status":
             return _status(entry, full=full)
         case _:
@@ -157,11 +161,22 @@ def _arguments(arguments: Any, *, full: bool) -> str:
     return ", ".join(f"{name}={_short(str(value), full=full)}" for name, value in arguments.items())
 
 
+def _decided_by_a_person(entry: Entry, *, full: bool) -> str:
+    more = [f"{name} {entry[name]}" for name in ("days", "to") if name in entry]
+    said = _short(_text(entry, "comment"), full=full)
+    return (
+        f"decision {entry.get('kind')} by {_text(entry, 'decider')}, sent by {_text(entry, 'senderId')}"
+        f"{', '.join(['', *more])}{f': {said}' if said else ''}"
+    )
+
+
 def _status(entry: Entry, *, full: bool) -> str:
     what = _text(entry, "headline") or _text(entry, "assignStatus") or entry.get("state", "")
-    by = f" by {entry['decider']}" if entry.get("decider") else ""
+    by = f" ({_text(entry, 'decider')})" if "decisionId" in entry else ""
     told = _short(_text(entry, "communication"), full=full)
-    return f"STATUS {entry.get('version')}: {what}{by}{_warrant(entry)}{f': {told}' if told else ''}"
+    granted = f", GRANTED {entry.get('accessType')} access to environment {entry.get('environmentId')}"
+    effect = granted if "accessType" in entry else ""
+    return f"STATUS {entry.get('version')}: {what}{by}{effect}{_warrant(entry)}{f': {told}' if told else ''}"
 
 
 def _decision(decision: Any) -> str | None:

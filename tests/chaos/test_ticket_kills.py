@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from cli.trajectory import head_in
 from local.bedrock_endpoint import BedrockEndpoint
 from local.processes import inherited_environment
 from local.provisioning import Provisioned
+from services.ticket_agent.domain.chain import verify
 from tests.support.agents import BACK_ENDS, BackEnd
 from tests.support.cloud import AwsClients
 from tests.support.ticket_flow import MODEL, OutsideDesk, attributes_of
@@ -111,6 +113,15 @@ def test_a_ticket_survives_a_kill_at_any_point_with_one_grant_and_one_outcome(
     assert Counter(row["ticketId"] for row in outcomes) == dict.fromkeys(tickets, 1)
     assert told == {f"{ticket_id}:1" for ticket_id in tickets}
     assert sum(row["attempt"] > 1 for row in outcomes) >= 1, "no kill hit a run: the test proved nothing"
+    for ticket_id in tickets:
+        entries = desk.ledger(ticket_id)
+        verdict = verify(entries, head_in(entries))
+        assert verdict.intact, (ticket_id, verdict.faults)
+    # What a killed task had reserved stays counted, so the day's count is never below what the ledgers show.
+    turns = [row for row in desk.rows("Ledger") if row["entry"].startswith("turn#")]
+    used = sum(row["inputTokens"] + row["outputTokens"] for row in turns)
+    counted = [row["tokens"] for row in desk.rows("Idempotency") if row["idempotencyKey"].startswith("spend#tickets#")]
+    assert sum(counted) >= used > 0
     if back_end.hosted:
         assert len(bedrock.control("sessions")) > TICKETS
 

@@ -24,7 +24,7 @@ MARKERS = frozenset({HEAD_ENTRY, "notified"})
 ERASABLE = frozenset(
     {
         *("text", "arguments", "result", "communication", "headline", "nextStep", "reason", "comment", "instructions"),
-        *("employeeId", "senderId", "messageId", "owner", "assignee", "assignStatus", "decider"),
+        *("employeeId", "senderId", "messageId", "owner", "assignee", "assignStatus", "decider", "to"),
         "digest",  # Of a ticket's text at intake: not salted, so it would confirm a guess at what was erased.
     }
 )
