@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -131,6 +131,33 @@ async def test_a_run_that_is_killed_between_calls_and_results_is_followed_by_one
     if tool == "giveAccess":
         first_run = TRAJECTORIES[1].split()[:5]
         assert await tools_called(desk) == [*first_run, "checkEmployeeAccess", "autoResolveTicket"]
+
+
+class LosesReplies(KilledBeforeResults):
+    """Has the replies to the first ``losses`` results lost on their way, so that as many sessions are begun anew."""
+
+    def __init__(self, agent: Agent[Any], lose: Callable[[], None], losses: int) -> None:
+        super().__init__(agent, tool="")
+        self._lose, self._losses = lose, losses
+        self._lost: set[str] = set()
+
+    async def next(self, session: Any, results: Any) -> Step:
+        new = {result.call_id for result in results} - self._lost
+        if new and len(self._lost) < self._losses:
+            self._lost |= new
+            self._lose()
+        return await self._agent.next(session, results)
+
+
+@hosted_only
+async def test_sessions_that_are_lost_again_and_again_are_no_model_that_goes_in_circles(
+    desk: TicketDesk, agent: Agent[Any], back_end: BackEnd, bedrock: BedrockEndpoint
+) -> None:
+    await desk.submitted()
+    losing = LosesReplies(agent, lambda: back_end.strike(bedrock, "drop_after_reading"), losses=5)
+    await desk.worker_with(losing).handle(work())
+    assert (await tools_called(desk)).count("checkEmployeeAccess") == 6
+    assert (await desk.loaded()).assign_status == "auto-resolved"
 
 
 async def test_a_ticket_ends_right_while_the_service_fails_at_every_other_step(
