@@ -74,7 +74,7 @@ def _held(rows: Snapshot, employee_id: str, environment_id: str) -> frozenset[Ac
 
 
 def _expected(case: EvaluationCase, truth: GroundTruth) -> Course:
-    outcome = case.expected.outcome
+    outcome = case.expected.outcomes[0]
     if outcome == "auto-resolved":
         return Course.GRANT if case.expected.grant else Course.RESOLVE
     place = _row(_rows(case, truth)["Environment"], "environmentId", case.asks.environment or "")
