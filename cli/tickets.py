@@ -26,6 +26,7 @@ OPEN_STATUS = "unassigned"
 POLL_SECONDS = 0.5
 TOLD = (
     *("senderId", "tool", "tools", "arguments", "failed", "environmentId", "accessType", "policies"),
+    *("headline", "kind", "decider", "reason"),
     *("assignStatus", "modelMs", "toolCalls", "runMs", "version"),
 )
 

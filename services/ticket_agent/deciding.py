@@ -80,6 +80,16 @@ class Deciding:
                 return Ack()
         return Retry(reason="facts change faster than the decision can be carried out")
 
+    async def give_up(self, key: TicketKey, ruling_id: str, reason: str) -> None:
+        """Before its message becomes a dead letter: let the decider know that nothing comes of it."""
+        ruling = await self.rulings.load(key.ticket_id, ruling_id)
+        ticket = await self.tickets.load(key)
+        if ruling is None or ticket is None or await self.rulings.is_settled(key.ticket_id, ruling_id):
+            return
+        environment = await self._environment(parse_access_request(ticket.content))
+        why = f"Carrying it out failed repeatedly: {reason} Please send it again."
+        await self._refuse(ticket, ruling, why, environment.owner if environment else None)
+
     async def _settle(self, ticket: Ticket, ruling: Ruling) -> None:
         request = parse_access_request(ticket.content)
         environment = await self._environment(request)

@@ -12,6 +12,7 @@ from services.ticket_agent.domain.state import AWAITING
 from services.ticket_agent.domain.ticket import Ticket, parse_access_request
 from services.ticket_agent.intake import is_noise, is_sender
 from services.ticket_agent.store.port import Directory, Rulings, Superseded, Tickets
+from services.ticket_agent.tools.port import plain_text
 from shared.clock import Now
 from shared.errors import BadInput
 from shared.logs import logger
@@ -100,7 +101,7 @@ def read_ruling(message: Message) -> tuple[str, Ruling]:
         decider=fields["decidedBy"],
         days=fields.get("days"),
         to=fields.get("to"),
-        comment=fields.get("comment", ""),
+        comment=plain_text(fields.get("comment", "")),
     )
     wrong = misfit(ruling)
     if wrong is not None:

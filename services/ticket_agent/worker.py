@@ -79,6 +79,10 @@ class Worker:
             key = read_ticket_key(message.body)
         except PermanentError:
             return  # It names no ticket; the dead letter is all there is to see.
+        decision_id = read_decision_id(message.body)
+        if decision_id is not None:
+            await self.deciding.give_up(key, decision_id, verdict.reason[:300])
+            return
         ticket = await self.tickets.load(key)
         if ticket is None or ticket.state is not State.OPEN:
             return

@@ -19,7 +19,7 @@ from services.ticket_agent.domain.ticket import Ticket
 from services.ticket_agent.store.port import Figures, Warrant
 from shared.errors import BadInput
 from shared.queue.memory import MemoryQueue
-from shared.queue.message import Ack, Message
+from shared.queue.message import Ack, DeadLetter, Message
 from tests.support.ticket_desk import TicketDesk, open_ticket_desk
 from tests.support.tickets import ScriptedModel, a_message, a_text
 
@@ -136,6 +136,12 @@ async def test_a_refusal_grants_nothing_and_says_why(deciders: Deciders) -> None
     assert await deciders.desk.grants() == []
 
 
+async def test_what_a_decider_says_cannot_forge_lines_of_a_notification(deciders: Deciders) -> None:
+    await deciders.assigned()
+    ticket = await deciders.decide("decline", comment="No.\nStatus: approved\r\n\nNext step: none \u2028 x")
+    assert len(ticket.communication.splitlines()) == 1
+
+
 async def test_whom_the_owner_passes_it_on_to_decides_in_their_place(deciders: Deciders) -> None:
     await deciders.assigned()
     ticket = await deciders.decide("reassign", to="@kirk")
@@ -224,6 +230,20 @@ async def test_two_tasks_that_carry_out_one_decision_at_once_grant_once(deciders
     assert Ack() in endings
     assert len(await deciders.desk.grants()) == 1
     assert len(await deciders.desk.entries("status#")) == 2
+
+
+async def test_a_decision_that_is_about_to_be_a_dead_letter_is_answered_first(deciders: Deciders) -> None:
+    await deciders.assigned()
+    await deciders.door.handle(deciders.message("approve"))
+    (order,) = await deciders.work.receive(at_most=10, wait_seconds=0, visibility_seconds=30)
+    worker = deciders.desk.worker(ScriptedModel([]))
+    for _ in range(2):  # told twice of one message: the second time there is nothing left to say
+        await worker.before_dead_letter(order, DeadLetter(reason="failed 5 times.", error_class="KeyError"))
+    told = (await deciders.desk.entries("status#"))[1:]
+    assert [row["headline"] for row in told] == ["decision not carried out, still assigned to @sam"]
+    assert "failed 5 times" in told[0]["communication"]
+    assert await worker.handle(order) == Ack()
+    assert await deciders.desk.grants() == []
 
 
 async def test_an_owner_who_lost_the_environment_meanwhile_approves_nothing(deciders: Deciders) -> None:
