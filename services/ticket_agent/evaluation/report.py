@@ -16,7 +16,7 @@ FIGURES = ("tools", "tokens", "ms")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """``source`` says where the agent's words come from: a model, a stand-in for one, or a recording."""
+    """``source`` says where the agent's words come from: a model, what stands for one, or a recording."""
 
     backend: str
     model_id: str
