@@ -68,10 +68,10 @@ class Wish:
     @property
     def source(self) -> str:
         if self.replay is not None:
-            return f"Replayed from {self.replay}: no model was asked."
+            return f"Replayed from {self.replay}: no model is asked."
         if self.on_aws:
-            return "Bedrock has answered; the tables were an emulator's."
-        return "A rule-following stand-in for offline use has answered, no language model."
+            return "Bedrock on AWS answers; the tables are an emulator's."
+        return "A rule-following stand-in for offline use answers, no language model."
 
 
 def run_evaluation(wish: Wish, tell: Say) -> Report:
@@ -84,7 +84,7 @@ def run_evaluation(wish: Wish, tell: Say) -> Report:
         raise UserError(f"no case is called {', '.join(wish.cases)}", f"the cases are {known}")
     tell(f"deskhand: {len(cases)} cases on the back end {wish.backend}. {wish.source}")
     with ExitStack() as stack:
-        environment = _start(wish, stack)
+        environment = _start(wish, stack, tell)
         stack.enter_context(_process_environment(environment))
         _log_to(wish.out / "agent.log", stack)
         try:
@@ -128,34 +128,39 @@ def _check(wish: Wish) -> None:
         raise UserError("no model is named", "give --model (or TICKET_MODEL_ID), or --cloud local for the stand-in")
 
 
-def _start(wish: Wish, stack: ExitStack) -> dict[str, str]:
+def _start(wish: Wish, stack: ExitStack, tell: Say) -> dict[str, str]:
     """Everything the service needs, as its environment. Raises UserError."""
     try:
         emulator = stack.enter_context(running_emulator(wish.out))
+        tell("  the tables' emulator is up")
         stand_in = {} if wish.on_aws or wish.replay else stack.enter_context(running_bedrock(wish.out)).environment()
     except StartFailed as error:
         raise UserError(f"the evaluation could not start: {error}", "`make setup` mends the environments") from None
+    if stand_in:
+        tell("  the stand-in for a model is up")
     common = {"TICKET_BACKEND": wish.backend, "HEALTH_PORT": "0"}
     if not wish.on_aws:
         resources = provision(emulator.environment(), TABLES_NAME)
         return resources.ticket_agent(**common, **stand_in, **LOCAL_BACKENDS, TICKET_MODEL_ID=TICKET_MODEL_ID)
-    account = _own_account()
+    account = _own_account(wish)
     resources = provision({**emulator.environment(), **account}, TABLES_NAME)
     tables = {f"AWS_ENDPOINT_URL_{service}": emulator.url for service in OF_THE_TABLES}
     aws = {name: value for name, value in wish.own.items() if name.startswith("AWS_")}
     chosen = {name: wish.own[name] for name in OF_THE_MODEL if name in wish.own}
-    model = {"TICKET_MODEL_ID": str(wish.model_id), "AWS_REGION": account["AWS_REGION"]}
+    region = account["AWS_REGION"]
+    model = {"TICKET_MODEL_ID": str(wish.model_id), "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
     return {**_resources_alone(resources), **aws, **tables, **common, **chosen, **model}
 
 
-def _own_account() -> dict[str, str]:
+def _own_account(wish: Wish) -> dict[str, str]:
     """The region and the key of the user's credentials, under which the emulator is to keep the tables: one session
     speaks to both. The secret stays here; the emulator needs none."""
     session = boto3.Session()
     credentials = session.get_credentials()
-    if credentials is None or session.region_name is None:
+    region = wish.own.get("AWS_REGION") or session.region_name  # The SDK for Python reads AWS_DEFAULT_REGION alone.
+    if credentials is None or not region:
         raise UserError("AWS is meant, but no credentials or no region are set", "set AWS_PROFILE and AWS_REGION")
-    return {"AWS_REGION": session.region_name, "AWS_ACCESS_KEY_ID": credentials.get_frozen_credentials().access_key}
+    return {"AWS_REGION": region, "AWS_ACCESS_KEY_ID": credentials.get_frozen_credentials().access_key}
 
 
 def _resources_alone(resources: Provisioned) -> dict[str, str]:
