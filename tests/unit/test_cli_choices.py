@@ -102,7 +102,10 @@ def test_an_embedded_cloud_of_another_name_is_not_taken_for_it(tmp_path: Path) -
             embedded_cloud(tmp_path, "third")
 
 
-def test_without_region_or_credentials_the_remedy_names_both_ways_out() -> None:
+def test_without_region_or_credentials_the_remedy_names_both_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Other tests of the same run point this process at the embedded cloud.
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
     result = run("tickets", "list", "--cloud", "aws")
 
     assert result.exit_code == 1
