@@ -54,16 +54,20 @@ lock: setup ## Resolve the dependencies again into locks/; UPGRADE=1 takes newer
 	@echo "locks/dev.txt" && $(COMPILE) --all-extras pyproject.toml -o locks/dev.txt
 
 ##@ Try its limits
-.PHONY: chaos bench bench-consumer
+.PHONY: chaos bench bench-consumer bench-tickets
 
-chaos: setup ## Three seeds of five minutes: tasks killed, paused, starved; CHAOS_SEED=7 picks a seed
-	@CHAOS_SCALE=long $(RUN) pytest tests/chaos/test_consumer_chaos.py tests/chaos/test_bridge_chaos.py $(ARGS)
+chaos: setup ## Three seeds, minutes each: tasks killed, paused, starved; CHAOS_SEED=7 picks a seed
+	@CHAOS_SCALE=long $(RUN) pytest tests/chaos/test_consumer_chaos.py tests/chaos/test_bridge_chaos.py \
+		tests/chaos/test_ticket_chaos.py tests/chaos/test_ticket_kills.py $(ARGS)
 
-bench: bench-consumer ## All benchmarks; results lie in bench/results/
+bench: bench-consumer bench-tickets ## All benchmarks; results lie in bench/results/
 
 bench-consumer: setup ## Queue and stream consumer beside their peers, on an otherwise idle machine
 	@.venv/bin/python -I local/environments.py --bench
 	@$(RUN) bench.consumer $(ARGS)
+
+bench-tickets: setup ## Ticket agent: overhead, CPU and memory a task, the rate at which it bends; ARGS=--short tries it
+	@$(RUN) bench.tickets $(ARGS)
 
 ##@ Tidy up
 .PHONY: clean clean-all help

@@ -133,7 +133,7 @@ def _about(messages: int, rounds: int) -> dict[str, Any]:
         "latency_rate_per_second": LATENCY_PER_SECOND,
         "machine": {
             "platform": platform.platform(),
-            "processor": _processor(),
+            "processor": processor(),
             "cpus": os.cpu_count(),
             "load_average_at_start": [round(each, 2) for each in os.getloadavg()],
         },
@@ -146,7 +146,7 @@ def _about(messages: int, rounds: int) -> dict[str, Any]:
     }
 
 
-def _processor() -> str:
+def processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -20,7 +20,8 @@ class Blows:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """``messages`` go through the queue consumer, half of them FIFO; ``tickets`` through the bridge."""
+    """``messages`` go through the queue consumer, half of them FIFO; ``tickets`` through the bridge, and in the long
+    form through the ticket agent, whose blows are spread over tickets that have ended instead of seconds."""
 
     name: str
     messages: int
@@ -28,6 +29,7 @@ class Scale:
     consumer_blows: Blows
     tickets: int
     bridge_blows: Blows
+    ticket_blows: Blows
     drained_within: float
 
 
@@ -38,6 +40,7 @@ SHORT = Scale(
     consumer_blows=Blows(seconds=6.0, ends=4, pauses=1, cuts=2),
     tickets=80,
     bridge_blows=Blows(seconds=6.0, ends=4, pauses=1, cuts=2),
+    ticket_blows=Blows(seconds=60.0, ends=4, pauses=1, cuts=0),
     drained_within=60.0,
 )
 LONG = Scale(
@@ -47,6 +50,7 @@ LONG = Scale(
     consumer_blows=Blows(seconds=165.0, ends=32, pauses=10, cuts=16),
     tickets=1_000,
     bridge_blows=Blows(seconds=110.0, ends=24, pauses=8, cuts=12),
+    ticket_blows=Blows(seconds=950.0, ends=54, pauses=6, cuts=0),
     drained_within=180.0,
 )
 DEFAULT_SEEDS = {"short": (1,), "long": (1, 2, 3)}

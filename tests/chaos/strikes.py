@@ -13,12 +13,14 @@ from tests.support.fault_proxy import FaultProxy
 
 @dataclass(slots=True, kw_only=True)
 class Striker:
-    """Keeps between two and four tasks alive while it strikes them. ``pause_seconds`` outlasts what a task holds."""
+    """Keeps as many tasks alive as one of ``numbers`` says while it strikes them. ``pause_seconds`` outlasts what a
+    task holds; without a ``proxy`` no connection can be cut."""
 
     fleet: Fleet
-    proxy: FaultProxy
     die: random.Random
     pause_seconds: float
+    proxy: FaultProxy | None = None
+    numbers: Sequence[int] = (2, 3, 3, 4)
     dealt: Counter[str] = field(default_factory=Counter)
     _asleep: list["asyncio.Task[None]"] = field(default_factory=list)
     _ending: list["asyncio.Task[float]"] = field(default_factory=list)
@@ -29,13 +31,19 @@ class Striker:
         began = clock()
         for strike in strikes:
             await asyncio.sleep(max(0.0, began + strike.at - clock()))
-            self.fleet.look_for_crashes()
-            await self._strike(strike)
+            await self.deal(strike)
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Until everybody who was paused is awake, and who was asked to stop has ended."""
         await asyncio.gather(*self._asleep, *self._ending)
 
-    async def _strike(self, strike: Strike) -> None:
+    async def deal(self, strike: Strike) -> None:
+        """One strike, now, whatever its time."""
+        self.fleet.look_for_crashes()
         self.dealt[strike.blow.name.lower()] += 1
         if strike.blow is Blow.CUT:
+            assert self.proxy is not None, "a schedule with cuts needs a proxy"
             self.proxy.cut_connections()
             return
         victims = self.fleet.awake()
@@ -53,7 +61,7 @@ class Striker:
         await self._make_up_numbers()
 
     async def _make_up_numbers(self) -> None:
-        wanted = self.die.choice((2, 3, 3, 4))
+        wanted = self.die.choice(self.numbers)
         missing = wanted - len(self.fleet.awake())
         if missing > 0:
             await self.fleet.start(how_many=missing)
