@@ -74,7 +74,8 @@ def open_cloud(choice: CloudChoice, name: str) -> Cloud:
         raise UserError(
             f"{name!r} is no name", "use small letters, digits and dashes, 32 at most (--name, DESKHAND_NAME)"
         )
-    session = boto3.Session()
+    # Of the two variables the SDK for Python reads the second alone; the AWS CLI and ECS set the first.
+    session = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
     if session.region_name is None:
         raise UserError("no AWS region is set and no embedded cloud is up", CREDENTIALS_REMEDY)
     account = str(session.client("sts").get_caller_identity()["Account"])

@@ -9,7 +9,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.app import app
+from cli.cloud import CloudChoice, open_cloud
 from local.demo.sample import DIRECTORY, FEEDBACK
+from local.emulator import Emulator
 from local.provisioning import Provisioned
 from services.feedback_tagger.domain.run import RunState, document, run_document_key, run_id
 from shared.aws.items import to_item
@@ -275,3 +277,15 @@ def test_waiting_for_a_decision_that_nobody_carries_out_names_the_dead_letters(d
 
     assert result.exit_code == 1
     assert "ticket-decisions-dead" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "other"), [("AWS_REGION", "AWS_DEFAULT_REGION"), ("AWS_DEFAULT_REGION", "AWS_REGION")]
+)
+def test_the_region_may_come_from_either_variable(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, given: str, other: str
+) -> None:
+    monkeypatch.setenv(given, "eu-west-1")
+    monkeypatch.delenv(other, raising=False)
+
+    assert open_cloud(CloudChoice.AWS, "deskhand").names.region == "eu-west-1"
