@@ -38,7 +38,9 @@ class MessageSchema:
             # A lone surrogate, written as an escape, is a string that no store takes.
             json.dumps(message, ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            raise BadInput(field="body", problem="is not Unicode text", remedy="send whole characters") from None
+            raise BadInput(
+                field=_field_of_half_a_character(message), problem="is not Unicode text", remedy="send whole characters"
+            ) from None
         except (ValueError, RecursionError) as error:
             raise BadInput(field="body", problem=f"is not JSON ({error})", remedy="send one JSON object") from None
         worst = best_match(self._validator.iter_errors(message))
@@ -56,6 +58,22 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no number")
+
+
+def _field_of_half_a_character(message: Any) -> str:
+    """The top-level field whose value cannot be encoded; the body itself if it is no object or a name is at fault."""
+    for name, value in message.items() if isinstance(message, dict) else ():
+        if _is_text(name) and not _is_text(value):
+            return str(name)
+    return "body"
+
+
+def _is_text(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _as_bad_input(error: ValidationError) -> BadInput:

@@ -162,7 +162,7 @@ def test_single_rows_share_prompts_and_belong_to_no_run(analyst: Analyst, stored
         ({"version": 1, "feedback": "late", "colour": "red"}, "colour: is not a field"),
         ({"version": 1, "feedback": "late", "date": "3/4/2024"}, "date: does not begin with the year"),
         ({"version": 1, "feedback": " \n "}, "feedback: is blank"),
-        ({"version": 1, "feedback": "a \ud800 b"}, "feedback: holds bytes"),
+        ({"version": 1, "feedback": "a \ud800 b"}, "feedback: is not Unicode text"),
     ],
 )
 def test_a_single_row_that_cannot_be_taken_is_dead_lettered_with_the_field_and_the_remedy(
