@@ -78,7 +78,7 @@ def test_a_hosted_agent_s_recording_is_replayed_without_a_model_and_says_where_i
 @pytest.mark.parametrize(
     ("arguments", "environment", "problem"),
     [
-        (("--case", "nothing-*"), {}, "no case is called nothing-*"),
+        (("--cloud", "local", "--case", "nothing-*"), {}, "no case is called nothing-*"),
         (("--replay", "/no/such/folder"), {}, "there is no folder /no/such/folder"),
         (("--replay", ".", "--record", "x"), {}, "records or replays"),
         ((), {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "x"}, "no model is named"),

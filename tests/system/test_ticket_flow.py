@@ -38,7 +38,10 @@ def service(
 
 @pytest.fixture
 def desk(service: None, bedrock: BedrockEndpoint, aws: AwsClients, resources_of_this_file: Provisioned) -> OutsideDesk:
-    """The running service with the sample directory, no tickets, and a model without faults."""
+    """The running service with the sample directory, no tickets, and a model without faults.
+
+    News of an earlier test's ticket may still come in: a test that reads mail gives its ticket an id of its own.
+    """
     desk = OutsideDesk(aws, resources_of_this_file)
     desk.clear()
     desk.import_sample_directory()
@@ -174,9 +177,9 @@ def test_an_owner_approves_by_message_and_nobody_else_can(desk: OutsideDesk) -> 
     """Sends decisions with several identities: a 12-digit access key sets the account that stands for the sender."""
     desk.put("User", employeeId="@sam", manager="@samManager", senderId="000000000777", contact="extension 12")
     desk.put("User", employeeId="@kirk", manager="@kirkManager", senderId="000000000888")
-    desk.submit("T-1", "131", a_text(access_type="Access Type: Admin"))
-    assert desk.ended("T-1")["assignStatus"] == "assigned to @sam"
-    approve = {"version": 1, "ticketId": "T-1", "decidedBy": "@sam", "decision": "approve", "days": 5}
+    desk.submit("T-approved", "131", a_text(access_type="Access Type: Admin"))
+    assert desk.ended("T-approved")["assignStatus"] == "assigned to @sam"
+    approve = {"version": 1, "ticketId": "T-approved", "decidedBy": "@sam", "decision": "approve", "days": 5}
     forgeries = {
         "decidedBy: is not who sent this: 000000000888": approve,
         "decidedBy: neither has the ticket nor owns its environment": {**approve, "decidedBy": "@kirk"},
@@ -186,17 +189,17 @@ def test_an_owner_approves_by_message_and_nobody_else_can(desk: OutsideDesk) -> 
         assert reason in reason_of(desk.dead_letter("ticket-decisions"))
     assert not desk.grants()
     desk.send("ticket-decisions", json.dumps(approve), access_key="000000000777")
-    ticket = wait_until(partial(ticket_in_state, desk, "T-1", "approved"), what="the approval")
+    ticket = wait_until(partial(ticket_in_state, desk, "T-approved", "approved"), what="the approval")
     assert ticket is not None
     assert ticket["assignStatus"] == "approved by @sam"
     (grant,) = desk.grants()
     assert (grant["employeeId"], grant["accessType"]) == ("131", "Admin")
     assert grant["expiresAt"] - grant["grantedAt"] == 5 * 86_400
-    first, second = wait_until(partial(mails, desk, "T-1", 2), what="two notifications")
-    assert "deskhand tickets approve T-1 --by @sam" in first["Message"]
+    first, second = wait_until(partial(mails, desk, "T-approved", 2), what="two notifications")
+    assert "deskhand tickets approve T-approved --by @sam" in first["Message"]
     assert "In charge: @sam (extension 12)" in first["Message"]
-    assert [attributes_of(mail)["notification_id"] for mail in (first, second)] == ["T-1:1", "T-1:2"]
-    assert second["Subject"] == "Ticket T-1: approved by @sam"
+    assert [attributes_of(mail)["notification_id"] for mail in (first, second)] == ["T-approved:1", "T-approved:2"]
+    assert second["Subject"] == "Ticket T-approved: approved by @sam"
     desk.send("ticket-decisions", json.dumps(approve), access_key="000000000777")
     assert "waits for no decision" in reason_of(desk.dead_letter("ticket-decisions"))
     assert len(desk.grants()) == 1
@@ -205,7 +208,7 @@ def test_an_owner_approves_by_message_and_nobody_else_can(desk: OutsideDesk) -> 
 def test_the_running_sweeper_expires_what_nobody_decided_on(desk: OutsideDesk) -> None:
     desk.put(
         "Ticket",
-        ticketId="T-1",
+        ticketId="T-expired",
         employeeId="111",
         ticket_content=a_text(),
         state="assigned",
@@ -216,11 +219,11 @@ def test_the_running_sweeper_expires_what_nobody_decided_on(desk: OutsideDesk) -
         agenda="due",
         dueAt="1970-01-02T00:00:00.000Z",
     )
-    desk.put("Ledger", ticketId="T-1", entry="notified", version=1)
-    assert wait_until(partial(ticket_in_state, desk, "T-1", "expired"), what="the expiry")
-    (mail,) = wait_until(partial(desk.mail, "T-1"), what="a notification")
-    assert mail["Subject"] == "Ticket T-1: expired"
-    assert attributes_of(mail)["notification_id"] == "T-1:2"
+    desk.put("Ledger", ticketId="T-expired", entry="notified", version=1)
+    assert wait_until(partial(ticket_in_state, desk, "T-expired", "expired"), what="the expiry")
+    (mail,) = wait_until(partial(desk.mail, "T-expired"), what="a notification")
+    assert mail["Subject"] == "Ticket T-expired: expired"
+    assert attributes_of(mail)["notification_id"] == "T-expired:2"
 
 
 @pytest.mark.parametrize(
@@ -294,9 +297,10 @@ def test_a_ticket_that_the_agent_cannot_end_is_handed_over_with_the_reason(desk:
     ],
 )
 def test_what_is_not_about_access_goes_to_the_group_that_takes_it(desk: OutsideDesk, content: str, group: str) -> None:
-    desk.submit("T-1", "111", content)
-    assert desk.ended("T-1")["assignStatus"] == f"assigned to {group}"
-    (mail,) = wait_until(lambda: desk.mail("T-1"), what="a notification")
+    ticket_id = f"T-{secrets.token_hex(4)}"
+    desk.submit(ticket_id, "111", content)
+    assert desk.ended(ticket_id)["assignStatus"] == f"assigned to {group}"
+    (mail,) = wait_until(lambda: desk.mail(ticket_id), what="a notification")
     assert attributes_of(mail)["resolverGroup"] == group
 
 

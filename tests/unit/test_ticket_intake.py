@@ -33,7 +33,7 @@ def test_a_good_message_is_read_with_its_sender() -> None:
         ({"employeeId": "a b"}, "employeeId", "employee id"),
         ({"content": "  \n "}, "content", "text of the ticket"),
         ({"content": "x" * 32_001}, "content", "1 to 32000"),
-        ({"content": "half \ud83d"}, "body", "whole characters"),
+        ({"content": "half \ud83d"}, "content", "whole characters"),
         ({"urgent": True}, "urgent", "leave it out"),
     ],
 )
