@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from services.feedback_tagger.asking import Asker
+from services.feedback_tagger.domain.spent import Spent
 from services.feedback_tagger.domain.taxonomy import Taxonomy
 from services.feedback_tagger.messages.chunk import Chunk, read_chunk
 from services.feedback_tagger.store.port import ChunkResult, LabelledRow, RowStore
@@ -43,9 +44,11 @@ class Pool:
                 chunk_no=chunk.number,
                 row_count=len(chunk.rows),
                 labelled=[LabelledRow(row, label) for row, label in zip(fresh, answers.labels, strict=True)],
-                calls=answers.calls,
-                input_tokens=answers.usage.input_tokens,
-                output_tokens=answers.usage.output_tokens,
+                spent=Spent(
+                    calls=answers.calls,
+                    input_tokens=answers.usage.input_tokens,
+                    output_tokens=answers.usage.output_tokens,
+                ),
             )
         )
         log.info(

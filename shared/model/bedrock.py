@@ -35,6 +35,10 @@ def _as_parameters(request: Request) -> dict[str, Any]:
     }
     if request.system:
         parameters["system"] = [{"text": request.system}]
+        if request.cache_system:
+            parameters["system"].append({"cachePoint": {"type": "default"}})
+    if request.service_tier != "default":
+        parameters["serviceTier"] = {"type": request.service_tier}
     if request.tools:
         parameters["toolConfig"] = {
             "tools": [

@@ -32,6 +32,8 @@ class ToolResult:
     failed: bool = False
 
 
+ServiceTier: TypeAlias = Literal["default", "flex", "priority"]
+
 Block: TypeAlias = Text | ToolUse | ToolResult
 
 
@@ -55,7 +57,11 @@ class ToolSpec:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """``model_id`` is a model id, an inference profile id or ARN. ``max_tokens`` bounds the reply and is what the quota
-    reserves. ``metadata`` is stored in invocation logs, never read by the model."""
+    reserves. ``metadata`` is stored in invocation logs, never read by the model.
+
+    ``service_tier`` is Converse's own; "flex" costs less and may wait. ``cache_system`` marks the end of ``system`` as
+    a point up to which the model may keep what it has read; a model that cannot refuses the request.
+    """
 
     model_id: str
     turns: tuple[Turn, ...]
@@ -65,6 +71,8 @@ class Request:
     temperature: float = 0.0
     stop_sequences: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    service_tier: ServiceTier = "default"
+    cache_system: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +98,16 @@ NO_USAGE = Usage(input_tokens=0, output_tokens=0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """``stop_reason`` is the service's own word, maybe one we do not know; ``latency_ms`` is the service's figure."""
+    """``stop_reason`` is the service's own word, maybe one we do not know; ``latency_ms`` is the service's figure.
+
+    ``throttles`` counts the tries that were turned away before this one, where somebody retried.
+    """
 
     blocks: tuple[Block, ...]
     stop_reason: str
     usage: Usage
     latency_ms: int
+    throttles: int = 0
 
     @property
     def text(self) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from services.feedback_tagger.domain.feedback import Feedback, Row, content_digest, row_identity
 from services.feedback_tagger.domain.run import RunState
+from services.feedback_tagger.domain.spent import Spent
 from services.feedback_tagger.store.migrate import migrate_database, migrations
 from services.feedback_tagger.store.port import ChunkResult, Ingested, LabelledRow, NewRun, OpenRun
 from services.feedback_tagger.store.postgres import postgres_pool
@@ -64,9 +65,7 @@ def a_chunk(
         chunk_no=number,
         row_count=len(found) if row_count is None else row_count,
         labelled=found,
-        calls=1,
-        input_tokens=100,
-        output_tokens=10,
+        spent=Spent(calls=1, input_tokens=100, output_tokens=10),
     )
 
 
@@ -120,7 +119,7 @@ async def test_two_workers_on_one_chunk_store_it_once(runs: PostgresRuns, rows: 
     finished = await asyncio.gather(*(rows.finish_chunk(chunk) for _ in range(TASKS_AT_ONCE)))
     assert sorted(finished) == [False] * (TASKS_AT_ONCE - 1) + [True]
     state = await state_of(runs)
-    assert (state.stored, state.duplicates, state.chunks_done, state.calls) == (3, 0, 1, 1)
+    assert (state.stored, state.duplicates, state.chunks_done, state.spent.calls) == (3, 0, 1, 1)
     assert await rows.chunk_is_done("run-1", 0)
     assert not await rows.chunk_is_done("run-1", 1)
 
@@ -201,7 +200,7 @@ async def test_exactly_one_closes_a_run_and_only_when_all_its_chunks_have_ended(
     assert await runs.open_runs() == [OpenRun("run-1", True)]
     assert sorted(await asyncio.gather(*(runs.close_if_ready("run-1") for _ in range(TASKS_AT_ONCE)))).count(True) == 1
     state = await state_of(runs)
-    assert (state.status, state.by_label, state.input_tokens) == ("complete", {"Payment": 2}, 200)
+    assert (state.status, state.by_label, state.spent.input_tokens) == ("complete", {"Payment": 2}, 200)
     assert state.finished_at is not None
     assert state.finished_at >= state.started_at
     assert await runs.open_runs() == []

@@ -4,9 +4,11 @@ The command line computes ``run_id`` from what S3 answered to the upload, and re
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
+
+from services.feedback_tagger.domain.spent import NOTHING, Agreement, Spent
 
 UPLOADS_PREFIX = "uploads/"
 REJECTS_PREFIX = "rejects/"
@@ -48,7 +50,8 @@ def dead_rows_key(run: str) -> str:
 class RunState:
     """What the store knows of a run, added up over its chunks; times in seconds since the epoch.
 
-    ``rows_read`` counts rows after the header, usable or not. ``rows_dead`` are rows whose chunk was dead-lettered.
+    ``rows_read`` counts rows after the header, usable or not. ``rows_dead`` are rows that were sent for a
+    label and got none, alone or with their dead-lettered chunk.
     ``total_chunks`` is None until ingest is done. ``repeats`` counts uploads of the same object after the first.
     """
 
@@ -72,9 +75,8 @@ class RunState:
     duplicates: int = 0
     rows_dead: int = 0
     by_label: Mapping[str, int] = field(default_factory=dict)
-    calls: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
+    spent: Spent = NOTHING
+    agreement: Sequence[Agreement] = ()
     repeats: int = 0
 
 
@@ -95,9 +97,8 @@ def repeat_document(state: RunState, *, now: float, unknown: str) -> dict[str, A
         stored=0,
         duplicates=state.stored + state.duplicates,
         by_label={},
-        calls=0,
-        input_tokens=0,
-        output_tokens=0,
+        spent=NOTHING,
+        agreement=(),
     )
     return document(again, now=now, unknown=unknown)
 
@@ -134,7 +135,7 @@ def document(state: RunState, *, now: float, unknown: str) -> dict[str, Any]:
         "top_categories": [{"category": label, "rows": rows} for label, rows in top[:TOP_CATEGORIES]],
         "rejects": rejects,
         "chunks": {"total": state.total_chunks, "done": state.chunks_done, "dead": state.chunks_dead},
-        "tokens": {"calls": state.calls, "input": state.input_tokens, "output": state.output_tokens},
+        "tokens": {"calls": state.spent.calls, "input": state.spent.input_tokens, "output": state.spent.output_tokens},
         "encoding": state.encoding,
         "date_order": state.date_order,
         "repeats": state.repeats,

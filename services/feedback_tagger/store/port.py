@@ -10,6 +10,7 @@ from typing import Protocol
 
 from services.feedback_tagger.domain.feedback import Row
 from services.feedback_tagger.domain.run import RunState
+from services.feedback_tagger.domain.spent import NOTHING, Agreement, Spent
 from services.feedback_tagger.domain.taxonomy import Taxonomy
 
 
@@ -66,17 +67,28 @@ class LabelledRow:
     label: str
 
 
+@dataclass(frozen=True, slots=True)
+class FailedRow:
+    """A row that no model would answer about, by its line; it counts as rejected."""
+
+    line: int
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkResult:
-    """``labelled`` are the rows that were asked about; ``row_count`` is all rows of the chunk, duplicates included."""
+    """``labelled`` are the rows that were asked about; ``row_count`` is all rows of the chunk, duplicates included.
+
+    ``failed`` rows are not stored and cost nobody else: the chunk is done all the same.
+    """
 
     run_id: str
     chunk_no: int
     row_count: int
     labelled: Sequence[LabelledRow]
-    calls: int
-    input_tokens: int
-    output_tokens: int
+    failed: Sequence[FailedRow] = ()
+    spent: Spent = NOTHING
+    agreement: Sequence[Agreement] = ()
 
 
 class RunStore(Protocol):
@@ -124,7 +136,7 @@ class RunStore(Protocol):
     async def announced(self, run_id: str, *, revision: int) -> None: ...
 
     async def dead_rows(self, run_id: str) -> list[tuple[int, str]]:
-        """Line and reason of every row whose chunk was dead-lettered."""
+        """Line and reason of every row that was sent for a label and got none: failed alone, or with its chunk."""
         ...
 
 
@@ -149,6 +161,10 @@ class RowStore(Protocol):
 
     async def bury_chunk(self, run_id: str, chunk_no: int, *, lines: Sequence[int], reason: str) -> None:
         """The chunk will not be done: its rows, by their lines, count as rejected. No effect on a done chunk."""
+        ...
+
+    async def agreement(self, run_id: str) -> list[Agreement]:
+        """What second looks at the run's answers have shown so far, one entry a number of rows per prompt."""
         ...
 
     async def add_singles(self, singles: Sequence[LabelledRow], *, execution_ids: Sequence[str]) -> int:

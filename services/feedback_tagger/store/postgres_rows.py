@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from services.feedback_tagger.domain.spent import Agreement
 from services.feedback_tagger.domain.taxonomy import Category, Taxonomy, taxonomy_of
 from services.feedback_tagger.store.errors import database_errors
 from services.feedback_tagger.store.port import ChunkResult, LabelledRow
@@ -76,8 +77,8 @@ class PostgresRows:
                 await connection.execute(
                     "update feedback_chunk set stored = $3, duplicates = $4, calls = $5, input_tokens = $6,"
                     " output_tokens = $7, ended_at = now() where run_id = $1 and chunk_no = $2",
-                    result.run_id, result.chunk_no, stored, result.row_count - stored, result.calls,
-                    result.input_tokens, result.output_tokens,
+                    result.run_id, result.chunk_no, stored, result.row_count - stored, result.spent.calls,
+                    result.spent.input_tokens, result.spent.output_tokens,
                 )  # fmt: skip
         return True
 
@@ -88,6 +89,9 @@ class PostgresRows:
                 " values ($1, $2, 'dead', $3, $4, $5) on conflict (run_id, chunk_no) do nothing",
                 run_id, chunk_no, reason.replace("\x00", ""), list(lines), len(lines),
             )  # fmt: skip
+
+    async def agreement(self, run_id: str) -> list[Agreement]:  # noqa: ARG002  # nothing is sampled yet
+        return []
 
     async def add_singles(self, singles: Sequence[LabelledRow], *, execution_ids: Sequence[str]) -> int:
         with database_errors():

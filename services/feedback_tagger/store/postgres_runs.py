@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from services.feedback_tagger.domain.run import RunState, outcome
+from services.feedback_tagger.domain.spent import Spent
 from services.feedback_tagger.store.errors import database_errors
 from services.feedback_tagger.store.port import Ingested, NewRun, OpenedRun, OpenRun
 
@@ -196,8 +197,6 @@ def _as_state(row: Any) -> RunState:
         duplicates=row["duplicates"],
         rows_dead=row["rows_dead"],
         by_label=json.loads(row["by_label"] or "{}"),
-        calls=row["calls"],
-        input_tokens=row["input_tokens"],
-        output_tokens=row["output_tokens"],
+        spent=Spent(calls=row["calls"], input_tokens=row["input_tokens"], output_tokens=row["output_tokens"]),
         repeats=len(row["sequencers"]) - 1,
     )
