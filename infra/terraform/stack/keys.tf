@@ -1,0 +1,6 @@
+module "keys" {
+  source = "./keys"
+
+  name    = var.name
+  protect = var.protect
+}
