@@ -1,0 +1,1 @@
+"""What the documents that customers send say: e-mails and shop pages, read safely; pure, on parsers of others."""

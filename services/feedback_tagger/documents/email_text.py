@@ -1,0 +1,201 @@
+"""What a person wrote in an e-mail: its subject and its newest text, of whatever a mail system has made of it.
+
+Nothing is opened, fetched or run: of attachments the name, type and size are read, of HTML the text. Every bound below
+is checked before the work that it bounds. The parser is the standard library's in its lenient mode (RFC 5322, 2045 to
+2047); what it cannot make sense of becomes text or is left out, never an error of its own.
+"""
+
+import email
+import email.errors
+import email.policy
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.header import decode_header
+from email.message import Message
+from email.utils import parseaddr, parsedate_to_datetime
+from typing import Any
+
+from services.feedback_tagger.documents.html_text import text_of_html
+from services.feedback_tagger.documents.quoted_history import newest_text
+
+LARGEST_BYTES = 25 * 1024 * 1024
+"""What the large mail systems take; decoding holds a few times as much for a moment."""
+MOST_PARTS = 100
+DEEPEST = 20
+HEADER_BYTES = 256 * 1024
+SUBJECT_CHARACTERS = 255
+TEXT_CHARACTERS = 20_000
+PART_BYTES = 2 * 1024 * 1024
+"""More of one part is not read: twenty thousand characters are not hidden behind two megabytes."""
+
+_BOUNDARY = re.compile(rb"^content-type:[ \t]*multipart/", re.IGNORECASE | re.MULTILINE)
+_ATTACHED_MESSAGE = re.compile(rb"^content-type:[ \t]*message/", re.IGNORECASE | re.MULTILINE)
+_END_OF_HEADER = re.compile(rb"\r?\n\r?\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    name: str
+    kind: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Email:
+    """``text`` is the newest part of the conversation, without what it quotes. ``sender_domain`` is what stands behind
+    the @, as the sender wrote it: nobody has proven it. ``message_id`` is empty where there is none."""
+
+    message_id: str
+    subject: str = field(repr=False)
+    text: str = field(repr=False)
+    sender_domain: str
+    sent_at: datetime | None
+    attachments: tuple[Attachment, ...]
+    shortened: bool
+
+
+class UnreadableEmail(ValueError):
+    """Why nothing can be made of it, and what to do."""
+
+
+def read_email(raw: bytes) -> Email:
+    """Raises UnreadableEmail: too large, nested too deeply, too many parts, or without any text."""
+    if len(raw) > LARGEST_BYTES:
+        raise UnreadableEmail(f"has {len(raw)} bytes; the most is {LARGEST_BYTES}: send it without its attachments")
+    header_end = _END_OF_HEADER.search(raw)
+    if (header_end.start() if header_end else len(raw)) > HEADER_BYTES:
+        raise UnreadableEmail(f"has a header of more than {HEADER_BYTES} bytes, which no mail system writes")
+    # Counted before parsing: the parser calls itself for every level.
+    containers = len(_BOUNDARY.findall(raw)) + len(_ATTACHED_MESSAGE.findall(raw))
+    if containers > MOST_PARTS:
+        raise UnreadableEmail(f"has {containers} parts that hold parts; the most is {MOST_PARTS}")
+    try:
+        message = email.message_from_bytes(raw, policy=email.policy.compat32)
+    except (RecursionError, ValueError, LookupError, email.errors.MessageError) as error:
+        raise UnreadableEmail(f"cannot be read as a message ({type(error).__name__})") from error
+    plain, html, attachments = _parts(message)
+    whole = "\n\n".join(plain) or "\n\n".join(text_of_html(part) for part in html)
+    text = newest_text(whole)
+    subject = _header(message, "Subject")[:SUBJECT_CHARACTERS]
+    if not text and not subject:
+        raise UnreadableEmail("has neither a subject nor any text; there is nothing to sort it by")
+    return Email(
+        message_id=_header(message, "Message-ID")[:SUBJECT_CHARACTERS],
+        subject=subject,
+        text=text[:TEXT_CHARACTERS],
+        sender_domain=_domain(_header(message, "From")),
+        sent_at=_sent_at(_header(message, "Date")),
+        attachments=tuple(attachments),
+        shortened=len(text) > TEXT_CHARACTERS,
+    )
+
+
+def _parts(message: Message) -> tuple[list[str], list[str], list[Attachment]]:
+    """Texts in plain writing, texts in HTML, and what is attached. Raises UnreadableEmail."""
+    plain: list[str] = []
+    html: list[str] = []
+    attachments: list[Attachment] = []
+    for number, part in enumerate(_leaves(message, 0), start=1):
+        if number > MOST_PARTS:
+            raise UnreadableEmail(f"has more than {MOST_PARTS} parts; send it without its attachments")
+        kind = part.get_content_type()
+        name = _file_name(part)
+        attached = _disposition(part) == "attachment" or name or kind not in ("text/plain", "text/html")
+        if attached:
+            attachments.append(Attachment(name=name, kind=kind, size=_size(part)))
+        else:
+            (plain if kind == "text/plain" else html).append(_text(part))
+    return [text for text in plain if text.strip()], html, attachments
+
+
+def _leaves(message: Message, depth: int) -> Iterator[Message]:
+    if depth > DEEPEST:
+        raise UnreadableEmail(f"has parts inside parts, more than {DEEPEST} levels deep")
+    payload: Any = message.get_payload()
+    if message.get_content_maintype() == "message":
+        # A forwarded or bounced message is an attachment: somebody else wrote it.
+        yield message
+    elif isinstance(payload, list):
+        for part in payload:
+            yield from _leaves(part, depth + 1)
+    else:
+        yield message
+
+
+def _text(part: Message) -> str:
+    payload: Any = part.get_payload(decode=True)
+    if not isinstance(payload, bytes):
+        return ""
+    payload = payload[:PART_BYTES]
+    for encoding in (part.get_content_charset() or "utf-8", "utf-8", "cp1252"):
+        try:
+            return _cleaned(payload.decode(encoding))
+        except (LookupError, UnicodeError, ValueError):
+            continue  # An encoding that does not exist, or that the bytes do not keep to: the next guess.
+    return _cleaned(payload.decode("latin-1"))
+
+
+def _size(part: Message) -> int:
+    payload: Any = part.get_payload()
+    if isinstance(payload, list):
+        return 0
+    encoded = len(str(payload))
+    return encoded * 3 // 4 if str(part.get("Content-Transfer-Encoding", "")).strip().lower() == "base64" else encoded
+
+
+def _header(message: Message, name: str) -> str:
+    """One line of text, whatever encodings and line breaks the header is written with."""
+    try:
+        value = message.get(name)
+        if value is None:
+            return ""
+        decoded = "".join(_decoded(part, encoding) for part, encoding in decode_header(str(value)))
+    except (ValueError, LookupError, email.errors.MessageError):
+        decoded = str(value)
+    return " ".join(_cleaned(decoded).split())
+
+
+def _decoded(part: bytes | str, encoding: str | None) -> str:
+    if isinstance(part, str):
+        return part
+    try:
+        return part.decode(encoding or "ascii")
+    except (LookupError, UnicodeError):
+        return part.decode("utf-8", errors="replace")
+
+
+def _file_name(part: Message) -> str:
+    try:
+        name = part.get_filename() or ""
+    except (ValueError, LookupError, TypeError, email.errors.MessageError):
+        name = "unreadable name"
+    # A name is shown, never opened; without its folders it cannot be mistaken for a path.
+    return " ".join(_cleaned(str(name)).split()).replace("\\", "/").rsplit("/", 1)[-1][:SUBJECT_CHARACTERS]
+
+
+def _disposition(part: Message) -> str:
+    try:
+        return part.get_content_disposition() or ""
+    except (ValueError, TypeError, AttributeError):
+        return "attachment"
+
+
+def _domain(sender: str) -> str:
+    address = parseaddr(sender)[1]
+    return address.rpartition("@")[2].lower()[:SUBJECT_CHARACTERS] if "@" in address else ""
+
+
+def _sent_at(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+
+
+def _cleaned(text: str) -> str:
+    """Text that every database takes: no NUL, no half characters, one kind of line end."""
+    whole = text.encode("utf-8", errors="replace").decode("utf-8")
+    return whole.replace("\x00", " ").replace("\r\n", "\n").replace("\r", "\n")
