@@ -16,7 +16,10 @@ from services.feedback_tagger.domain.taxonomy import Taxonomy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRun:
-    """``rows_per_chunk`` counts for the run's first opening only. ``sequencer`` tells one upload from another."""
+    """``rows_per_chunk`` and ``tokens_per_chunk`` (0: no limit) count for the run's first opening only.
+
+    ``sequencer`` tells one upload from another.
+    """
 
     run_id: str
     bucket: str
@@ -24,25 +27,35 @@ class NewRun:
     task: str
     rows_per_chunk: int
     sequencer: str
+    tokens_per_chunk: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedRun:
-    """``rows_per_chunk`` is what the run was first opened with: other limits would give other chunks the same numbers.
+    """Both limits are what the run was first opened with: others would give other chunks the same numbers.
 
     ``ingested``: its chunks have all been sent. ``repeated``: the run is over, and this is a
-    later upload of its object.
+    later upload of its object. ``chunks_sent`` and ``cuts`` are what the run's ingest noted last, so that one that
+    starts over goes on from there.
     """
 
     rows_per_chunk: int
     ingested: bool
     repeated: bool
     state: RunState
+    tokens_per_chunk: int = 0
+    chunks_sent: int = 0
+    cuts: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ingested:
-    """How far ingest of a run is; ``total_chunks`` stays None until the last one is sent."""
+    """How far ingest of a run is; ``total_chunks`` stays None until the last one is sent.
+
+    ``cuts`` says how the chunks that go out next are cut, before they do: the first number is how many rows of the file
+    (rejects counted) come before them, each other one how many end with one of them. An ingest that takes over cuts
+    them in the same places, whatever its own limits.
+    """
 
     encoding: str = ""
     date_order: str = ""
@@ -50,6 +63,7 @@ class Ingested:
     rows_read: int = 0
     rows_rejected: int = 0
     chunks_sent: int = 0
+    cuts: Sequence[int] = ()
     total_chunks: int | None = None
 
 
@@ -106,8 +120,12 @@ class RunStore(Protocol):
         """This upload of a run that is over has been answered."""
         ...
 
-    async def note_ingest(self, run_id: str, progress: Ingested) -> None:
-        """Overwrite what is known of the ingest of an open run; with ``total_chunks`` it is done."""
+    async def note_ingest(self, run_id: str, progress: Ingested, *, after: int | None = None) -> bool:
+        """Overwrite what is known of the ingest of an open run; with ``total_chunks`` it is done.
+
+        False, and nothing changed, if it is done or closed, or if ``after`` is given and is not the noted
+        ``chunks_sent``: another task reads the same file and is ahead, or was.
+        """
         ...
 
     async def abandon_ingest(self, run_id: str, problem: str) -> None:

@@ -21,7 +21,7 @@ LOCK_IF_READY = f"select true from feedback_run where run_id = $1 and status = '
 STATE = """
     select
         run_id, bucket, object_key, task, status, revision, encoding, date_order, problem, rows_read, rows_rejected,
-        total_chunks, rows_per_chunk, sequencers,
+        total_chunks, chunks_sent, cuts, rows_per_chunk, tokens_per_chunk, sequencers,
         extract(epoch from started_at)::float8 as started_at,
         extract(epoch from finished_at)::float8 as finished_at,
         chunks.*,
@@ -61,9 +61,10 @@ class PostgresRuns:
         with database_errors():
             async with self._pool.acquire() as connection, connection.transaction():
                 created = await connection.fetchval(
-                    "insert into feedback_run (run_id, bucket, object_key, task, rows_per_chunk, sequencers)"
-                    " values ($1, $2, $3, $4, $5, array[$6]) on conflict (run_id) do nothing returning true",
-                    run.run_id, run.bucket, run.key, run.task, run.rows_per_chunk, run.sequencer,
+                    "insert into feedback_run"
+                    " (run_id, bucket, object_key, task, rows_per_chunk, tokens_per_chunk, sequencers)"
+                    " values ($1, $2, $3, $4, $5, $6, array[$7]) on conflict (run_id) do nothing returning true",
+                    run.run_id, run.bucket, run.key, run.task, run.rows_per_chunk, run.tokens_per_chunk, run.sequencer,
                 )  # fmt: skip
                 row = await connection.fetchrow(f"{STATE} for no key update of feedback_run", run.run_id)
                 later_upload = not created and run.sequencer not in row["sequencers"]
@@ -78,6 +79,9 @@ class PostgresRuns:
             ingested=row["total_chunks"] is not None,
             repeated=later_upload and over,
             state=_as_state(row),
+            tokens_per_chunk=row["tokens_per_chunk"],
+            chunks_sent=row["chunks_sent"],
+            cuts=row["cuts"],
         )
 
     async def note_repeat(self, run_id: str, sequencer: str) -> None:
@@ -88,15 +92,17 @@ class PostgresRuns:
                 run_id, sequencer,
             )  # fmt: skip
 
-    async def note_ingest(self, run_id: str, progress: Ingested) -> None:
+    async def note_ingest(self, run_id: str, progress: Ingested, *, after: int | None = None) -> bool:
         with database_errors():
-            await self._pool.execute(
+            noted = await self._pool.fetchval(
                 "update feedback_run set encoding = $2, date_order = $3, problem = $4, rows_read = $5,"
-                " rows_rejected = $6, chunks_sent = greatest(chunks_sent, $7), total_chunks = $8"
-                " where run_id = $1 and status = 'open' and total_chunks is null",
+                " rows_rejected = $6, chunks_sent = $7, cuts = $8, total_chunks = $9"
+                " where run_id = $1 and status = 'open' and total_chunks is null"
+                " and ($10::integer is null or chunks_sent = $10) returning true",
                 run_id, progress.encoding, progress.date_order, progress.problem, progress.rows_read,
-                progress.rows_rejected, progress.chunks_sent, progress.total_chunks,
+                progress.rows_rejected, progress.chunks_sent, list(progress.cuts), progress.total_chunks, after,
             )  # fmt: skip
+        return bool(noted)
 
     async def abandon_ingest(self, run_id: str, problem: str) -> None:
         with database_errors():
@@ -170,7 +176,8 @@ async def _open_again(connection: Any, run: NewRun) -> None:
     await connection.execute("delete from feedback_chunk where run_id = $1 and state = 'dead'", run.run_id)
     await connection.execute(
         "update feedback_run set status = 'open', revision = revision + 1, problem = '', total_chunks = null,"
-        " finished_at = null, announcer_until = null, sequencers = array_append(sequencers, $2) where run_id = $1",
+        " chunks_sent = 0, cuts = '{}', finished_at = null, announcer_until = null,"
+        " sequencers = array_append(sequencers, $2) where run_id = $1",
         run.run_id, run.sequencer,
     )  # fmt: skip
 
