@@ -24,6 +24,14 @@ class Throttled(TransientError):
     """The other side refused for rate or quota alone; nothing is wrong with the request."""
 
 
+class OverBudget(TransientError):
+    """A budget a day is used up; ``retry_after`` is the time until it begins anew, at midnight UTC.
+
+    Hours, not seconds: a loop gives the work back to wait that long in its queue, counts no failure of it, and says in
+    its run or its report that the budget is what it waits for.
+    """
+
+
 class PermanentError(DeskhandError):
     """The same request will fail again; its reason belongs in a dead letter, a reject, or a person's hands."""
 
