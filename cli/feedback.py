@@ -236,11 +236,44 @@ def _show(run: Mapping[str, Any], *, as_json: bool) -> None:
             *zip(COUNTS, _counts(run), strict=True),
             ("read as", f"{run['encoding']}, dates {run['date_order']}"),
             *[("rejects", f"s3://{run['bucket']}/{key}") for key in run["rejects"]],
+            *asking_fields(run),
             ("seconds", run["seconds"]),
         ]
     )
     labelled = sorted(run["by_label"].items(), key=lambda entry: -entry[1])
     print_table(("label", "rows"), labelled, right=("rows",))
+
+
+def asking_fields(run: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """What asking the model came to. A document of an older task has fewer fields, and shows fewer."""
+    fields: list[tuple[str, Any]] = []
+    if run.get("waiting_until"):
+        fields.append(("waiting", f"a budget is used up; goes on at {run['waiting_until']}"))
+    if cost := run.get("cost"):
+        fields.append(("cost", cost_text(cost)))
+        tokens = run["tokens"]
+        fields.append(("tokens", f"{tokens['input']} in, {tokens['output']} out, in {tokens['calls']} calls"))
+        fields.append(("throttled", f"{run['throttles']} calls, tried again"))
+        fields.append(("tier", run["tier"]))
+    if run.get("rows_per_prompt"):
+        fields.append(("rows a prompt", run["rows_per_prompt"]))
+    for each in run.get("agreement", ()):
+        if each["checked"]:
+            said = f"{each['agreed']} of {each['checked']} rows kept their label when asked again ({each['share']:.1%})"
+            fields.append((f"agreement at {each['rows_per_prompt']}", said))
+    return fields
+
+
+def cost_text(cost: Mapping[str, Any]) -> str:
+    """``$0.0421 by prices of 2026-11-01 (quoted: about $0.0400)``; what is not known is never shown as nothing."""
+    if cost["usd"] is None:
+        said = f"unknown: the price file lacks the model ({cost['unpriced_calls']} calls)"
+    else:
+        dated = f" by prices of {cost['prices_as_of']}" if cost["prices_as_of"] else ""
+        said = f"${cost['usd']:.4f}{dated}"
+        if cost["unpriced_calls"]:
+            said += f", and {cost['unpriced_calls']} calls without a price"
+    return said if cost["quoted_usd"] is None else f"{said} (quoted: about ${cost['quoted_usd']:.4f})"
 
 
 def _counts(run: Mapping[str, Any]) -> list[int]:

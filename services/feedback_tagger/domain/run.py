@@ -6,9 +6,10 @@ The command line computes ``run_id`` from what S3 answered to the upload, and re
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
-from services.feedback_tagger.domain.spent import NOTHING, Agreement, Spent
+from services.feedback_tagger.domain.spent import NANO, NOTHING, Agreement, Spent
 
 UPLOADS_PREFIX = "uploads/"
 REJECTS_PREFIX = "rejects/"
@@ -51,8 +52,12 @@ class RunState:
     """What the store knows of a run, added up over its chunks; times in seconds since the epoch.
 
     ``rows_read`` counts rows after the header, usable or not. ``rows_dead`` are rows that were sent for a
-    label and got none, alone or with their dead-lettered chunk.
+    label and got none, alone or with their dead-lettered chunk; ``chunks_lost`` of the dead ones were sent and never
+    seen again, so that nobody knows which rows they held, only how many rows are missing altogether.
+    ``by_label`` counts the run's stored rows by the model's label. ``quote`` is what ingest expected, as JSON text.
     ``total_chunks`` is None until ingest is done. ``repeats`` counts uploads of the same object after the first.
+    ``waiting_until``: no earlier than then will its chunks be asked about again, because a budget is used up.
+    ``quoted_nano_usd`` is what ingest thought that the run would cost, None where nothing was quoted.
     """
 
     run_id: str
@@ -71,6 +76,7 @@ class RunState:
     total_chunks: int | None = None
     chunks_done: int = 0
     chunks_dead: int = 0
+    chunks_lost: int = 0
     stored: int = 0
     duplicates: int = 0
     rows_dead: int = 0
@@ -78,18 +84,50 @@ class RunState:
     spent: Spent = NOTHING
     agreement: Sequence[Agreement] = ()
     repeats: int = 0
+    quote: str = ""
+    tier: str = "default"
+    waiting_until: float | None = None
+    quoted_nano_usd: int | None = None
+
+    @property
+    def rows_failed(self) -> int:
+        """Rows that were sent for a label and got none; of lost chunks, what the file is short of.
+
+        A lost chunk that turns up after all is counted as what it is, and the shortage shrinks by its rows.
+        """
+        lost = self.rows_read - self.rows_rejected - self.stored - self.duplicates - self.rows_dead
+        return self.rows_dead + (max(0, lost) if self.chunks_lost else 0)
+
+    @property
+    def adds_up(self) -> bool:
+        """Every row that was read is stored, a duplicate, or rejected."""
+        return self.rows_read == self.stored + self.duplicates + self.rows_rejected + self.rows_failed
 
 
 def outcome(state: RunState) -> RunStatus:
-    """failed: nothing of the file is in the store, or over a fifth of its rows died unlabelled; partial: a row is
-    missing from the store; complete: every row is there."""
+    """failed: the file was not read or not worked on to its end, nothing of it is in the store, or over a fifth of its
+    rows died unlabelled; partial: a row is missing from the store; complete: every row is there.
+
+    What it cost changes nothing: a run whose model has no price is as complete as any.
+    """
     in_store = state.stored + state.duplicates
-    if state.problem or in_store == 0 or state.rows_dead > FAILED_SHARE * state.rows_read:
+    if state.problem or in_store == 0 or state.rows_failed > FAILED_SHARE * state.rows_read:
         return "failed"
-    return "partial" if state.rows_rejected + state.rows_dead else "complete"
+    return "partial" if state.rows_rejected + state.rows_failed else "complete"
 
 
-def repeat_document(state: RunState, *, now: float, unknown: str) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a report says beside the run's own figures: the prices' date, and how many rows it puts into one prompt.
+
+    Both are empty where whoever reports does not ask the model.
+    """
+
+    prices_as_of: str = ""
+    rows_per_prompt: int | None = None
+
+
+def repeat_document(state: RunState, *, now: float, unknown: str, terms: Terms = Terms()) -> dict[str, Any]:
     """What a later upload of the same object came to: every row is there already, nothing was added."""
     again = replace(
         state,
@@ -99,11 +137,12 @@ def repeat_document(state: RunState, *, now: float, unknown: str) -> dict[str, A
         by_label={},
         spent=NOTHING,
         agreement=(),
+        quoted_nano_usd=None,
     )
-    return document(again, now=now, unknown=unknown)
+    return document(again, now=now, unknown=unknown, terms=terms)
 
 
-def document(state: RunState, *, now: float, unknown: str) -> dict[str, Any]:
+def document(state: RunState, *, now: float, unknown: str, terms: Terms = Terms()) -> dict[str, Any]:
     """The run as its readers get it, on SNS and in the bucket.
 
     Once it is over, ``rows = stored + duplicates + rejected``; ``failed`` of the rejected died on the way to a label.
@@ -114,7 +153,7 @@ def document(state: RunState, *, now: float, unknown: str) -> dict[str, Any]:
     )
     rejects = [
         *([rejects_key(state.run_id)] if state.rows_rejected else []),
-        *([dead_rows_key(state.run_id)] if state.rows_dead and state.status != "open" else []),
+        *([dead_rows_key(state.run_id)] if state.rows_failed and state.status != "open" else []),
     ]
     return {
         "version": 1,
@@ -128,16 +167,62 @@ def document(state: RunState, *, now: float, unknown: str) -> dict[str, Any]:
         "rows": state.rows_read,
         "stored": state.stored,
         "duplicates": state.duplicates,
-        "rejected": state.rows_rejected + state.rows_dead,
-        "failed": state.rows_dead,
+        "rejected": state.rows_rejected + state.rows_failed,
+        "failed": state.rows_failed,
         "unknown": state.by_label.get(unknown, 0),
         "by_label": dict(sorted(state.by_label.items())),
         "top_categories": [{"category": label, "rows": rows} for label, rows in top[:TOP_CATEGORIES]],
         "rejects": rejects,
-        "chunks": {"total": state.total_chunks, "done": state.chunks_done, "dead": state.chunks_dead},
-        "tokens": {"calls": state.spent.calls, "input": state.spent.input_tokens, "output": state.spent.output_tokens},
+        "chunks": {
+            "total": state.total_chunks,
+            "done": state.chunks_done,
+            "dead": state.chunks_dead,
+            "lost": state.chunks_lost,
+        },
+        "tokens": {
+            "calls": state.spent.calls,
+            "input": state.spent.input_tokens,
+            "output": state.spent.output_tokens,
+            "cache_read": state.spent.cache_read_tokens,
+            "cache_write": state.spent.cache_write_tokens,
+        },
+        "throttles": state.spent.throttles,
+        "cost": _cost(state, terms),
+        "tier": state.tier,
+        "rows_per_prompt": terms.rows_per_prompt,
+        "agreement": [_agreement(each) for each in sorted(state.agreement, key=lambda each: -each.rows_per_prompt)],
+        "waiting_until": _moment(state.waiting_until) if _is_waiting(state, now) else None,
         "encoding": state.encoding,
         "date_order": state.date_order,
         "repeats": state.repeats,
         "seconds": round((state.finished_at or now) - state.started_at, 3),
     }
+
+
+def _cost(state: RunState, terms: Terms) -> dict[str, Any]:
+    """``usd`` is None where no call has a price: unknown is not free. ``quoted_usd`` was said before."""
+    spent = state.spent
+    known = spent.calls == 0 or spent.unpriced_calls < spent.calls
+    return {
+        "usd": spent.nano_usd / NANO if known else None,
+        "unpriced_calls": spent.unpriced_calls,
+        "prices_as_of": terms.prices_as_of,
+        "quoted_usd": None if state.quoted_nano_usd is None else state.quoted_nano_usd / NANO,
+    }
+
+
+def _agreement(each: Agreement) -> dict[str, Any]:
+    return {
+        "rows_per_prompt": each.rows_per_prompt,
+        "checked": each.checked,
+        "agreed": each.agreed,
+        "share": round(each.agreed / each.checked, 4) if each.checked else None,
+    }
+
+
+def _is_waiting(state: RunState, now: float) -> bool:
+    return state.status == "open" and state.waiting_until is not None and state.waiting_until > now
+
+
+def _moment(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
