@@ -11,9 +11,9 @@ import pytest
 
 from services.feedback_tagger.domain.feedback import Feedback, Row, content_digest, row_identity
 from services.feedback_tagger.domain.run import RunState
-from services.feedback_tagger.domain.spent import Spent
+from services.feedback_tagger.domain.spent import Agreement, Spent
 from services.feedback_tagger.store.migrate import migrate_database, migrations
-from services.feedback_tagger.store.port import ChunkResult, Ingested, LabelledRow, NewRun, OpenRun
+from services.feedback_tagger.store.port import ChunkResult, FailedRow, Ingested, LabelledRow, NewRun, OpenRun
 from services.feedback_tagger.store.postgres import postgres_pool
 from services.feedback_tagger.store.postgres_rows import PostgresRows
 from services.feedback_tagger.store.postgres_runs import PostgresRuns
@@ -231,6 +231,38 @@ async def test_dead_chunks_close_a_run_and_their_rows_are_listed(runs: PostgresR
     state = await state_of(runs)
     assert (state.status, state.stored, state.rows_dead) == ("partial", 9, 2)
     assert await runs.dead_rows("run-1") == [(11, "no such model"), (12, "no such model")]
+
+
+async def test_what_a_chunk_cost_its_failed_rows_and_its_second_looks_are_the_runs(
+    runs: PostgresRuns, rows: PostgresRows
+) -> None:
+    await runs.open_run(a_run())
+    spent = Spent(
+        calls=2, throttles=3, input_tokens=5, output_tokens=7, cache_read_tokens=11, cache_write_tokens=13,
+        nano_usd=17_000_000_000, unpriced_calls=1,
+    )  # fmt: skip
+    failed = [FailedRow(9, "the model refuses"), FailedRow(8, "no answer\x00")]
+    looks = [Agreement(rows_per_prompt=20, checked=4, agreed=3), Agreement(rows_per_prompt=5, checked=2, agreed=2)]
+    found = [*labelled("a", "b"), *labelled("c", label="unknown")]
+    for number, some in enumerate((found, labelled("d"))):
+        result = replace(a_chunk(number, some, row_count=len(some) + 3), spent=spent, failed=failed, agreement=looks)
+        assert await rows.finish_chunk(result)
+        assert not await rows.finish_chunk(result)
+    state = await state_of(runs)
+    assert state.spent == spent + spent
+    assert (state.stored, state.rows_dead, state.duplicates) == (4, 4, 2)
+    assert state.by_label == {"Payment": 3, "unknown": 1}
+    twice = [Agreement(rows_per_prompt=5, checked=4, agreed=4), Agreement(rows_per_prompt=20, checked=8, agreed=6)]
+    assert state.agreement == twice
+    assert await rows.agreement("run-1") == twice
+    assert await runs.dead_rows("run-1") == [(8, "no answer"), (9, "the model refuses")] * 2
+
+
+async def test_a_run_keeps_its_quote_until_a_later_one(runs: PostgresRuns) -> None:
+    await runs.open_run(a_run())
+    await runs.note_ingest("run-1", Ingested(quote='{"nano_usd": 5}'))
+    await runs.note_ingest("run-1", Ingested(rows_read=3))
+    assert ((await state_of(runs)).quote, (await state_of(runs)).rows_read) == ('{"nano_usd": 5}', 3)
 
 
 async def test_a_dead_chunk_that_comes_back_opens_its_run_again_at_the_next_revision(

@@ -54,7 +54,8 @@ class Ingested:
 
     ``cuts`` says how the chunks that go out next are cut, before they do: the first number is how many rows of the file
     (rejects counted) come before them, each other one how many end with one of them. An ingest that takes over cuts
-    them in the same places, whatever its own limits.
+    them in the same places, whatever its own limits. ``quote`` is JSON text, kept as it is; an empty one leaves what
+    was noted before.
     """
 
     encoding: str = ""
@@ -65,6 +66,7 @@ class Ingested:
     chunks_sent: int = 0
     cuts: Sequence[int] = ()
     total_chunks: int | None = None
+    quote: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Rows and chunks on PostgreSQL: one chunk is one transaction, whoever else works on it."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ _COLUMNS = {
     "create_date": "timestamptz",
     "execution_id": "text",
     "run_id": "text",
+    "chunk_no": "integer",
     "line_no": "integer",
     "row_identity": "text",
     "extra": "text",
@@ -32,7 +34,7 @@ _NAMES = ", ".join(_COLUMNS)
 INSERT_ROWS = (
     # Made of the names above alone.
     f"insert into customer_feedback ({_NAMES}) select {_VALUES} from unnest({_ARRAYS}) as new ({_NAMES})"  # noqa: S608
-    " on conflict (row_identity) do nothing returning 1"
+    " on conflict (row_identity) do nothing returning label_llm"
 )
 
 
@@ -71,15 +73,8 @@ class PostgresRows:
                 # The chunk comes first: a second worker on it waits here and finds it done.
                 if not await _take_chunk(connection, result):
                     return False
-                stored = await _insert(
-                    connection, result.labelled, [result.run_id] * len(result.labelled), run_id=result.run_id
-                )
-                await connection.execute(
-                    "update feedback_chunk set stored = $3, duplicates = $4, calls = $5, input_tokens = $6,"
-                    " output_tokens = $7, ended_at = now() where run_id = $1 and chunk_no = $2",
-                    result.run_id, result.chunk_no, stored, result.row_count - stored, result.spent.calls,
-                    result.spent.input_tokens, result.spent.output_tokens,
-                )  # fmt: skip
+                by_label = await _insert(connection, result.labelled, result=result)
+                await _keep_counts(connection, result, by_label)
         return True
 
     async def bury_chunk(self, run_id: str, chunk_no: int, *, lines: Sequence[int], reason: str) -> None:
@@ -90,13 +85,19 @@ class PostgresRows:
                 run_id, chunk_no, reason.replace("\x00", ""), list(lines), len(lines),
             )  # fmt: skip
 
-    async def agreement(self, run_id: str) -> list[Agreement]:  # noqa: ARG002  # nothing is sampled yet
-        return []
+    async def agreement(self, run_id: str) -> list[Agreement]:
+        with database_errors():
+            rows = await self._pool.fetch(
+                "select rows_per_prompt, sum(checked)::bigint as checked, sum(agreed)::bigint as agreed"
+                " from feedback_agreement where run_id = $1 group by rows_per_prompt order by rows_per_prompt",
+                run_id,
+            )
+        return [Agreement(**row) for row in rows]
 
     async def add_singles(self, singles: Sequence[LabelledRow], *, execution_ids: Sequence[str]) -> int:
         with database_errors():
             async with self._pool.acquire() as connection, connection.transaction():
-                return await _insert(connection, singles, execution_ids, run_id=None)
+                return (await _insert(connection, singles, execution_ids=execution_ids)).total()
 
 
 async def _take_chunk(connection: Any, result: ChunkResult) -> bool:
@@ -125,18 +126,58 @@ async def _take_chunk(connection: Any, result: ChunkResult) -> bool:
 
 
 async def _insert(
-    connection: Any, rows: Sequence[LabelledRow], execution_ids: Sequence[str], *, run_id: str | None
-) -> int:
+    connection: Any,
+    rows: Sequence[LabelledRow],
+    *,
+    result: ChunkResult | None = None,
+    execution_ids: Sequence[str] | None = None,
+) -> Counter[str]:
+    """Insert the rows of a chunk, or single ones with ids of their own; how many were new, by label."""
+    if execution_ids is None:
+        execution_ids = [result.run_id if result is not None else ""] * len(rows)
     # In the order of identities: two transactions with rows in common wait for each other instead of deadlocking.
     entries = sorted(
-        (_values(labelled, execution_id, run_id) for labelled, execution_id in zip(rows, execution_ids, strict=True)),
+        (_values(labelled, execution_id, result) for labelled, execution_id in zip(rows, execution_ids, strict=True)),
         key=lambda values: str(values["row_identity"]),
     )
     inserted = await connection.fetch(INSERT_ROWS, *([entry[column] for entry in entries] for column in _COLUMNS))
-    return len(inserted)
+    return Counter(row["label_llm"] for row in inserted)
 
 
-def _values(labelled: LabelledRow, execution_id: str, run_id: str | None) -> dict[str, Any]:
+async def _keep_counts(connection: Any, result: ChunkResult, by_label: Counter[str]) -> None:
+    stored, spent = by_label.total(), result.spent
+    await connection.execute(
+        "update feedback_chunk set stored = $3, duplicates = $4, failed = $5, calls = $6, throttles = $7,"
+        " input_tokens = $8, output_tokens = $9, cache_read_tokens = $10, cache_write_tokens = $11, nano_usd = $12,"
+        " unpriced_calls = $13, ended_at = now() where run_id = $1 and chunk_no = $2",
+        result.run_id, result.chunk_no, stored, result.row_count - stored - len(result.failed), len(result.failed),
+        spent.calls, spent.throttles, spent.input_tokens, spent.output_tokens, spent.cache_read_tokens,
+        spent.cache_write_tokens, spent.nano_usd, spent.unpriced_calls,
+    )  # fmt: skip
+    place = (result.run_id, result.chunk_no)
+    if by_label:
+        await connection.execute(
+            "insert into feedback_chunk_label (run_id, chunk_no, label, row_count)"
+            " select $1, $2, label, row_count from unnest($3::text[], $4::integer[]) as new (label, row_count)",
+            *place, list(by_label), list(by_label.values()),
+        )  # fmt: skip
+    if result.failed:
+        await connection.execute(
+            "insert into feedback_failed_row (run_id, chunk_no, line_no, reason)"
+            " select $1, $2, line_no, reason from unnest($3::integer[], $4::text[]) as new (line_no, reason)",
+            *place, [row.line for row in result.failed], [row.reason.replace("\x00", "") for row in result.failed],
+        )  # fmt: skip
+    for looked in result.agreement:
+        await connection.execute(
+            "insert into feedback_agreement (run_id, chunk_no, rows_per_prompt, checked, agreed)"
+            " values ($1, $2, $3, $4, $5) on conflict (run_id, chunk_no, rows_per_prompt) do update"
+            " set checked = feedback_agreement.checked + excluded.checked,"
+            " agreed = feedback_agreement.agreed + excluded.agreed",
+            *place, looked.rows_per_prompt, looked.checked, looked.agreed,
+        )  # fmt: skip
+
+
+def _values(labelled: LabelledRow, execution_id: str, result: ChunkResult | None) -> dict[str, Any]:
     row, feedback = labelled.row, labelled.row.feedback
     return {
         "product_name": feedback.product_name,
@@ -148,7 +189,8 @@ def _values(labelled: LabelledRow, execution_id: str, run_id: str | None) -> dic
         "label_llm": labelled.label,
         "create_date": feedback.create_date,
         "execution_id": execution_id,
-        "run_id": run_id,
+        "run_id": None if result is None else result.run_id,
+        "chunk_no": None if result is None else result.chunk_no,
         "line_no": row.line or None,
         "row_identity": row.identity,
         "extra": json.dumps(dict(feedback.extra)) if feedback.extra else None,

@@ -1,10 +1,11 @@
 """Runs on PostgreSQL: opened by ingest, closed and announced by the finaliser."""
 
 import json
+from dataclasses import fields, replace
 from typing import Any
 
 from services.feedback_tagger.domain.run import RunState, outcome
-from services.feedback_tagger.domain.spent import Spent
+from services.feedback_tagger.domain.spent import Agreement, Spent
 from services.feedback_tagger.store.errors import database_errors
 from services.feedback_tagger.store.port import Ingested, NewRun, OpenedRun, OpenRun
 
@@ -21,33 +22,52 @@ LOCK_IF_READY = f"select true from feedback_run where run_id = $1 and status = '
 STATE = """
     select
         run_id, bucket, object_key, task, status, revision, encoding, date_order, problem, rows_read, rows_rejected,
-        total_chunks, chunks_sent, cuts, rows_per_chunk, tokens_per_chunk, sequencers,
+        total_chunks, chunks_sent, cuts, rows_per_chunk, tokens_per_chunk, sequencers, quote,
         extract(epoch from started_at)::float8 as started_at,
         extract(epoch from finished_at)::float8 as finished_at,
         chunks.*,
         (
-            select jsonb_object_agg(label, labelled)
+            select jsonb_object_agg(label, row_count)
             from (
-                select coalesce(label_llm, '') as label, count(*) as labelled
-                from customer_feedback
-                where customer_feedback.run_id = feedback_run.run_id
-                group by label_llm
+                select label, sum(row_count) as row_count
+                from feedback_chunk_label labelled
+                where labelled.run_id = feedback_run.run_id
+                group by label
             ) as counts
-        ) as by_label
+        ) as by_label,
+        (
+            select jsonb_agg(jsonb_build_array(rows_per_prompt, checked, agreed) order by rows_per_prompt)
+            from (
+                select rows_per_prompt, sum(checked) as checked, sum(agreed) as agreed
+                from feedback_agreement looked
+                where looked.run_id = feedback_run.run_id
+                group by rows_per_prompt
+            ) as looks
+        ) as agreement
     from feedback_run, lateral (
         select
             count(*) filter (where state = 'done') as chunks_done,
             count(*) filter (where state = 'dead') as chunks_dead,
             coalesce(sum(stored), 0)::bigint as stored,
             coalesce(sum(duplicates), 0)::bigint as duplicates,
-            coalesce(sum(row_count) filter (where state = 'dead'), 0)::bigint as rows_dead,
+            (coalesce(sum(row_count) filter (where state = 'dead'), 0) + coalesce(sum(failed), 0))::bigint as rows_dead,
             coalesce(sum(calls), 0)::bigint as calls,
+            coalesce(sum(throttles), 0)::bigint as throttles,
             coalesce(sum(input_tokens), 0)::bigint as input_tokens,
-            coalesce(sum(output_tokens), 0)::bigint as output_tokens
+            coalesce(sum(output_tokens), 0)::bigint as output_tokens,
+            coalesce(sum(cache_read_tokens), 0)::bigint as cache_read_tokens,
+            coalesce(sum(cache_write_tokens), 0)::bigint as cache_write_tokens,
+            coalesce(sum(nano_usd), 0)::bigint as nano_usd,
+            coalesce(sum(unpriced_calls), 0)::bigint as unpriced_calls
         from feedback_chunk
         where feedback_chunk.run_id = feedback_run.run_id
     ) as chunks
     where feedback_run.run_id = $1
+"""
+
+# During a deployment, tasks of an older build finish chunks without counting their labels.
+BY_LABEL_OF_ROWS = """
+    select coalesce(label_llm, '') as label, count(*) as row_count from customer_feedback where run_id = $1 group by 1
 """
 
 
@@ -96,11 +116,13 @@ class PostgresRuns:
         with database_errors():
             noted = await self._pool.fetchval(
                 "update feedback_run set encoding = $2, date_order = $3, problem = $4, rows_read = $5,"
-                " rows_rejected = $6, chunks_sent = $7, cuts = $8, total_chunks = $9"
+                " rows_rejected = $6, chunks_sent = $7, cuts = $8, total_chunks = $9,"
+                " quote = case when $11 = '' then quote else $11 end"
                 " where run_id = $1 and status = 'open' and total_chunks is null"
                 " and ($10::integer is null or chunks_sent = $10) returning true",
                 run_id, progress.encoding, progress.date_order, progress.problem, progress.rows_read,
                 progress.rows_rejected, progress.chunks_sent, list(progress.cuts), progress.total_chunks, after,
+                progress.quote,
             )  # fmt: skip
         return bool(noted)
 
@@ -120,7 +142,13 @@ class PostgresRuns:
     async def run_state(self, run_id: str) -> RunState | None:
         with database_errors():
             row = await self._pool.fetchrow(STATE, run_id)
-        return None if row is None else _as_state(row)
+            if row is None:
+                return None
+            state = _as_state(row)
+            if sum(state.by_label.values()) != state.stored:
+                counted = await self._pool.fetch(BY_LABEL_OF_ROWS, run_id)
+                state = replace(state, by_label={each["label"]: each["row_count"] for each in counted})
+        return state
 
     async def claim_report(self, run_id: str, *, every_seconds: float) -> bool:
         with database_errors():
@@ -165,7 +193,9 @@ class PostgresRuns:
     async def dead_rows(self, run_id: str) -> list[tuple[int, str]]:
         with database_errors():
             rows = await self._pool.fetch(
-                "select unnest(lines) as line, reason from feedback_chunk where run_id = $1 and state = 'dead'"
+                "select chunk_no, unnest(lines) as line, reason from feedback_chunk"
+                " where run_id = $1 and state = 'dead'"
+                " union all select chunk_no, line_no, reason from feedback_failed_row where run_id = $1"
                 " order by chunk_no, line",
                 run_id,
             )
@@ -204,6 +234,11 @@ def _as_state(row: Any) -> RunState:
         duplicates=row["duplicates"],
         rows_dead=row["rows_dead"],
         by_label=json.loads(row["by_label"] or "{}"),
-        spent=Spent(calls=row["calls"], input_tokens=row["input_tokens"], output_tokens=row["output_tokens"]),
+        spent=Spent(**{each.name: row[each.name] for each in fields(Spent)}),
+        agreement=[
+            Agreement(rows_per_prompt=size, checked=checked, agreed=agreed)
+            for size, checked, agreed in json.loads(row["agreement"] or "[]")
+        ],
         repeats=len(row["sequencers"]) - 1,
+        quote=row["quote"],
     )
