@@ -23,7 +23,7 @@ from shared.queue.dead_letters import OnDeadLetter, dead_letter, move
 from shared.queue.failures import FailureCounts, Failures
 from shared.queue.hand import Hand, Held, Stage
 from shared.queue.heartbeats import Heartbeats
-from shared.queue.message import Ack, DeadLetter, Message, Retry, Settlement
+from shared.queue.message import Ack, DeadLetter, GiveBack, Message, Retry, Settlement
 from shared.queue.port import Failed, Queue
 from shared.queue.settlement import (
     ConsumerSettings,
@@ -236,10 +236,12 @@ class Consumer:
         if isinstance(outcome, BaseException) or is_failure(outcome):
             settlement = await self._settlement(held, outcome)
         else:
-            settlement = Ack()
-        if held.lost is not None and isinstance(settlement, Retry):
+            settlement = outcome if isinstance(outcome, GiveBack) else Ack()
+        if held.lost is not None and isinstance(settlement, Retry | GiveBack):
             # Whoever has it now decides what becomes of it.
             self._forget(held)
+        elif isinstance(settlement, GiveBack):
+            self._give_back(held, settlement.after, outcome="given_back", reason=settlement.reason)
         elif isinstance(settlement, Retry):
             self._give_back(held, settlement.after or 0.0, outcome="retry", reason=held.reason)
         else:

@@ -52,6 +52,17 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class GiveBack:
+    """Not its time, and no failure: make it visible again after ``after`` seconds, for as many days as it takes.
+
+    Each time raises the receive count: ``after`` must be so long that the queue's own limit on it is not reached.
+    """
+
+    reason: str
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetter:
     """Never going to be done: move it to the dead-letter queue with its reason."""
 
@@ -59,4 +70,4 @@ class DeadLetter:
     error_class: str
 
 
-Settlement: TypeAlias = Ack | Retry | DeadLetter
+Settlement: TypeAlias = Ack | Retry | GiveBack | DeadLetter

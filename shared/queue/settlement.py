@@ -6,7 +6,7 @@ from typing import TypeAlias
 from shared.backoff import Backoff, Uniform
 from shared.errors import DeskhandError, PermanentError, TransientError
 from shared.queue.failures import Failures
-from shared.queue.message import Ack, DeadLetter, Retry, Settlement
+from shared.queue.message import Ack, DeadLetter, GiveBack, Retry, Settlement
 
 LONGEST_INVISIBILITY_SECONDS = 12 * 3600
 """Counted from the receipt, over all extensions (Amazon SQS Developer Guide, "Amazon SQS visibility timeout")."""
@@ -43,6 +43,9 @@ class ConsumerSettings:
     transient_seconds: float = 2 * 3600.0
     """How long a message may go on failing transiently, or asking for a retry, before the dead letter. An outage is no
     fault of the message, so this is limited by time and not by count."""
+    transient_failures: int = 1
+    """And how many such failures it takes besides: a queue whose messages are given back for hours sets more, or one
+    failure before the wait and one after it would pass for an outage that lasted all the time."""
     retry: Backoff = field(default_factory=lambda: Backoff(base=1.0, cap=900.0))
     linger_seconds: float = 0.05
     """How long an acknowledgement waits for nine others to share its call."""
@@ -69,7 +72,7 @@ class ConsumerSettings:
 
 def is_failure(outcome: Outcome) -> bool:
     """Whether the message did not end well this time, so that its first failure is worth remembering."""
-    return not (outcome is None or isinstance(outcome, Ack))
+    return not (outcome is None or isinstance(outcome, Ack | GiveBack))
 
 
 def counts_against_message(outcome: Outcome) -> bool:
@@ -91,6 +94,8 @@ def settle(
 
     ``failures`` includes this one, if it is one. ``now`` is seconds since the epoch, as in ``failures.first_at``.
     """
+    if isinstance(outcome, GiveBack):
+        return outcome
     if not is_failure(outcome):
         return Ack()
     if isinstance(outcome, DeadLetter):
@@ -101,7 +106,7 @@ def settle(
     if failures.counted >= settings.max_failures:
         return DeadLetter(reason=f"failed {failures.counted} times, at last: {reason}", error_class=error_class)
     age = now - failures.first_at
-    if age > settings.transient_seconds:
+    if age > settings.transient_seconds and failures.total >= settings.transient_failures:
         return DeadLetter(reason=f"not done {age:.0f} s after its first failure: {reason}", error_class=error_class)
     if isinstance(outcome, Retry) and outcome.after is not None:
         return outcome

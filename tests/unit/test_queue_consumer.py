@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from shared.errors import PermanentError, TransientError
 from shared.queue.failures import Failures
 from shared.queue.memory import MemoryQueue
-from shared.queue.message import DeadLetter, Message, Retry, Settlement
+from shared.queue.message import DeadLetter, GiveBack, Message, Retry, Settlement
 from shared.queue.port import Failed
 from tests.support.queues import Recorder, a_consumer, loop_time, outgoing, running
 
@@ -241,6 +241,23 @@ async def test_a_handler_may_ask_for_a_retry() -> None:
         await asyncio.sleep(60)
 
     assert [round(at) for at in handle.times("a")] == [0, 7]
+
+
+async def test_a_message_given_back_for_hours_waits_and_is_no_failure_however_often() -> None:
+    queue = await a_queue("not today")
+    handled_at = []
+
+    async def tomorrow(_: Message) -> Settlement:
+        handled_at.append(round(loop_time() / 3600))
+        return GiveBack("the day's budget is used up", after=3 * 3600)
+
+    consumer = a_consumer(queue, tomorrow, transient_seconds=60, max_failures=1)
+    async with running(consumer):
+        await asyncio.sleep(10 * 3600)
+
+    assert handled_at == [0, 3, 6, 9]
+    assert [message.body for message in queue.stored] == ["not today"]
+    assert consumer.failures.failures == {}  # type: ignore[attr-defined]  # a MemoryFailureCounts
 
 
 async def test_a_permanent_error_is_dead_lettered_with_its_reason() -> None:

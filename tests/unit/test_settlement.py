@@ -1,5 +1,7 @@
 """How a handled message ends, as a pure decision; and over a whole life of failures, as a state machine."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from shared.backoff import Backoff
 from shared.errors import BadInput, PermanentError, Throttled, TransientError
 from shared.queue.failures import Failures
-from shared.queue.message import Ack, DeadLetter, Retry, Settlement
+from shared.queue.message import Ack, DeadLetter, GiveBack, Retry, Settlement
 from shared.queue.settlement import (
     LONGEST_INVISIBILITY_SECONDS,
     ConsumerSettings,
@@ -31,6 +33,22 @@ def decided(outcome: Outcome, *, counted: int = 0, total: int = 1, age: float = 
 @pytest.mark.parametrize("outcome", [None, Ack()])
 def test_a_handled_message_is_acknowledged_whatever_happened_before(outcome: Outcome) -> None:
     assert decided(outcome, counted=99, total=99, age=1e6) == Ack()
+
+
+def test_what_is_given_back_is_no_failure_and_stays_so() -> None:
+    later = GiveBack("not today", after=3600)
+    assert not is_failure(later)
+    assert decided(later, counted=99, total=99, age=1e6) == later
+
+
+def test_two_failures_with_a_long_wait_between_them_are_no_outage_where_more_are_asked_for() -> None:
+    patient = replace(SETTINGS, transient_failures=3)
+
+    def ended(total: int) -> Settlement:
+        return settle(TransientError("away"), Failures(0, total, 0), patient, now=1e6, uniform=no_jitter)
+
+    assert isinstance(ended(2), Retry)
+    assert isinstance(ended(3), DeadLetter)
 
 
 def test_a_permanent_error_ends_at_once() -> None:
