@@ -22,9 +22,13 @@ _LINES = re.compile(r" ?\n[ \n]*")
 def text_of_html(source: str) -> str:
     """Visible text, one line a block, blanks folded."""
     page = parsed(source)
-    if page is None:
-        return ""
+    return "" if page is None else text_of_tree(page)
+
+
+def text_of_tree(page: html.HtmlElement, *, about: int | None = None) -> str:
+    """What ``text_of_html`` gives, of a page that is parsed already; with ``about``, not many more characters of it."""
     texts: list[str] = []
+    characters = 0
     silent = None  # the element whose inside does not count
     for event, element in etree.iterwalk(page, events=("start", "end", "comment", "pi")):
         if event in ("comment", "pi"):
@@ -44,6 +48,9 @@ def text_of_html(source: str) -> str:
         if told and silent is None:
             # A line break in the source is a blank on the page.
             texts.append(told.replace("\n", " "))
+            characters += len(told)
+            if about is not None and characters > 2 * about:
+                break  # Twice, for the blanks that are folded.
     return _LINES.sub("\n", _BLANKS.sub(" ", "".join(texts))).strip()
 
 
