@@ -103,7 +103,7 @@ def test_the_report_says_what_asking_cost_and_what_was_quoted() -> None:
         rows_read=3,
         stored=3,
         spent=ASKED,
-        quoted_nano_usd=1_000_000,
+        quote='{"nano_usd": 1000000, "tier": "flex"}',
         agreement=[
             Agreement(rows_per_prompt=10, checked=0, agreed=0),
             Agreement(rows_per_prompt=20, checked=8, agreed=7),
@@ -116,7 +116,7 @@ def test_the_report_says_what_asking_cost_and_what_was_quoted() -> None:
         "prices_as_of": "2026-11-01",
         "quoted_usd": 0.001,
     }
-    assert (shown["throttles"], shown["tier"], shown["rows_per_prompt"]) == (2, "default", 20)
+    assert (shown["throttles"], shown["tier"], shown["rows_per_prompt"]) == (2, "flex", 20)
     assert shown["agreement"] == [
         {"rows_per_prompt": 20, "checked": 8, "agreed": 7, "share": 0.875},
         {"rows_per_prompt": 10, "checked": 0, "agreed": 0, "share": None},
@@ -157,9 +157,16 @@ def test_a_document_of_an_older_task_can_still_be_shown() -> None:
     assert asking_fields({"run_id": "run-1", "tokens": {"calls": 1, "input": 2, "output": 3}}) == []
 
 
+@pytest.mark.parametrize("quote", ["", "[1]", "{broken", '{"nano_usd": "much"}'])
+def test_a_quote_that_cannot_be_read_is_none(quote: str) -> None:
+    cost = reported(replace(RUN, quote=quote))["cost"]
+    assert isinstance(cost, dict)
+    assert cost["quoted_usd"] is None
+
+
 def test_a_repeat_costs_nothing_and_adds_nothing() -> None:
     shown = repeat_document(
-        replace(RUN, rows_read=5, stored=4, rows_rejected=1, spent=ASKED, quoted_nano_usd=7),
+        replace(RUN, rows_read=5, stored=4, rows_rejected=1, spent=ASKED, quote='{"nano_usd": 7}'),
         now=20.0,
         unknown="unknown",
     )

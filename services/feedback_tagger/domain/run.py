@@ -4,6 +4,7 @@ The command line computes ``run_id`` from what S3 answered to the upload, and re
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -54,10 +55,10 @@ class RunState:
     ``rows_read`` counts rows after the header, usable or not. ``rows_dead`` are rows that were sent for a
     label and got none, alone or with their dead-lettered chunk; ``chunks_lost`` of the dead ones were sent and never
     seen again, so that nobody knows which rows they held, only how many rows are missing altogether.
-    ``by_label`` counts the run's stored rows by the model's label. ``quote`` is what ingest expected, as JSON text.
+    ``by_label`` counts the run's stored rows by the model's label. ``quote`` is what ingest expected, as JSON text: its
+    ``nano_usd`` and ``tier`` are shown beside what came of it.
     ``total_chunks`` is None until ingest is done. ``repeats`` counts uploads of the same object after the first.
     ``waiting_until``: no earlier than then will its chunks be asked about again, because a budget is used up.
-    ``quoted_nano_usd`` is what ingest thought that the run would cost, None where nothing was quoted.
     """
 
     run_id: str
@@ -85,9 +86,7 @@ class RunState:
     agreement: Sequence[Agreement] = ()
     repeats: int = 0
     quote: str = ""
-    tier: str = "default"
     waiting_until: float | None = None
-    quoted_nano_usd: int | None = None
 
     @property
     def rows_failed(self) -> int:
@@ -97,6 +96,23 @@ class RunState:
         """
         lost = self.rows_read - self.rows_rejected - self.stored - self.duplicates - self.rows_dead
         return self.rows_dead + (max(0, lost) if self.chunks_lost else 0)
+
+    @property
+    def expected(self) -> Mapping[str, Any]:
+        """The quote as it was made; empty if none was, or by a build that wrote it in another way."""
+        try:
+            quote = json.loads(self.quote or "{}")
+        except ValueError:
+            return {}
+        return quote if isinstance(quote, dict) else {}
+
+    @property
+    def shortage(self) -> str:
+        """What to say of lost chunks; empty if there are none."""
+        if not self.chunks_lost:
+            return ""
+        lost = self.rows_failed - self.rows_dead
+        return f"lost {lost} rows in {self.chunks_lost} chunks on the way to the model; upload the file again"
 
     @property
     def adds_up(self) -> bool:
@@ -137,7 +153,7 @@ def repeat_document(state: RunState, *, now: float, unknown: str, terms: Terms =
         by_label={},
         spent=NOTHING,
         agreement=(),
-        quoted_nano_usd=None,
+        quote="",
     )
     return document(again, now=now, unknown=unknown, terms=terms)
 
@@ -163,7 +179,7 @@ def document(state: RunState, *, now: float, unknown: str, terms: Terms = Terms(
         "task": state.task,
         "bucket": state.bucket,
         "key": state.key,
-        "problem": state.problem,
+        "problem": state.problem or state.shortage,
         "rows": state.rows_read,
         "stored": state.stored,
         "duplicates": state.duplicates,
@@ -188,7 +204,7 @@ def document(state: RunState, *, now: float, unknown: str, terms: Terms = Terms(
         },
         "throttles": state.spent.throttles,
         "cost": _cost(state, terms),
-        "tier": state.tier,
+        "tier": str(state.expected.get("tier", "default")),
         "rows_per_prompt": terms.rows_per_prompt,
         "agreement": [_agreement(each) for each in sorted(state.agreement, key=lambda each: -each.rows_per_prompt)],
         "waiting_until": _moment(state.waiting_until) if _is_waiting(state, now) else None,
@@ -203,11 +219,12 @@ def _cost(state: RunState, terms: Terms) -> dict[str, Any]:
     """``usd`` is None where no call has a price: unknown is not free. ``quoted_usd`` was said before."""
     spent = state.spent
     known = spent.calls == 0 or spent.unpriced_calls < spent.calls
+    quoted = state.expected.get("nano_usd")
     return {
         "usd": spent.nano_usd / NANO if known else None,
         "unpriced_calls": spent.unpriced_calls,
         "prices_as_of": terms.prices_as_of,
-        "quoted_usd": None if state.quoted_nano_usd is None else state.quoted_nano_usd / NANO,
+        "quoted_usd": quoted / NANO if isinstance(quoted, int) else None,
     }
 
 

@@ -25,6 +25,10 @@ STATE = """
         total_chunks, chunks_sent, cuts, rows_per_chunk, tokens_per_chunk, sequencers, quote,
         extract(epoch from started_at)::float8 as started_at,
         extract(epoch from finished_at)::float8 as finished_at,
+        (
+            select extract(epoch from waiting_until)::float8 from feedback_upkeep kept
+            where kept.run_id = feedback_run.run_id
+        ) as waiting_until,
         chunks.*,
         (
             select jsonb_object_agg(label, row_count)
@@ -48,6 +52,7 @@ STATE = """
         select
             count(*) filter (where state = 'done') as chunks_done,
             count(*) filter (where state = 'dead') as chunks_dead,
+            count(*) filter (where state = 'dead' and row_count = 0) as chunks_lost,
             coalesce(sum(stored), 0)::bigint as stored,
             coalesce(sum(duplicates), 0)::bigint as duplicates,
             (coalesce(sum(row_count) filter (where state = 'dead'), 0) + coalesce(sum(failed), 0))::bigint as rows_dead,
@@ -230,6 +235,7 @@ def _as_state(row: Any) -> RunState:
         total_chunks=row["total_chunks"],
         chunks_done=row["chunks_done"],
         chunks_dead=row["chunks_dead"],
+        chunks_lost=row["chunks_lost"],
         stored=row["stored"],
         duplicates=row["duplicates"],
         rows_dead=row["rows_dead"],
@@ -241,4 +247,5 @@ def _as_state(row: Any) -> RunState:
         ],
         repeats=len(row["sequencers"]) - 1,
         quote=row["quote"],
+        waiting_until=row["waiting_until"],
     )
