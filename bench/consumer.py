@@ -10,18 +10,16 @@ whatever else the machine does falls on all of them. Medians over the rounds. Re
 import argparse
 import asyncio
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from bench.bridge import measure_bridge
 from bench.clients import VARIANTS
 from bench.fast_endpoint import fast_endpoint, fill, fill_steadily, left_and_deleted, new_queue
+from bench.running_task import machine, versions
 from local.processes import inherited_environment
 from tests.support.waiting import eventually
 
@@ -125,36 +123,21 @@ async def measure_queue(variants: list[str], *, messages: int, rounds: int) -> d
 
 
 def _about(messages: int, rounds: int) -> dict[str, Any]:
-    packages = ("aiobotocore", "aiohttp", "botocore")
     return {
         "command": " ".join(["python -m bench.consumer", *sys.argv[1:]]),
         "messages": messages,
         "rounds_run": rounds,
         "latency_rate_per_second": LATENCY_PER_SECOND,
-        "machine": {
-            "platform": platform.platform(),
-            "processor": processor(),
-            "cpus": os.cpu_count(),
-            "load_average_at_start": [round(each, 2) for each in os.getloadavg()],
-        },
+        "machine": machine(),
         "versions": {
-            "python": platform.python_version(),
-            **{package: version(package) for package in packages},
-            "taskiq-aio-sqs": _peer_version("taskiq-aio-sqs"),
-            "taskiq": _peer_version("taskiq"),
+            **versions("aiobotocore", "aiohttp", "botocore"),
+            "taskiq-aio-sqs": peer_version("taskiq-aio-sqs"),
+            "taskiq": peer_version("taskiq"),
         },
     }
 
 
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
-
-
-def _peer_version(package: str) -> str:
+def peer_version(package: str) -> str:
     program = f"from importlib.metadata import version; print(version({package!r}))"
     return subprocess.run([str(PEERS_PYTHON), "-c", program], capture_output=True, text=True, check=True).stdout.strip()
 

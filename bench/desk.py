@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.running_task import RunningTask
 from local.bedrock_endpoint import BedrockEndpoint
 from local.provisioning import Provisioned
-from local.services import TICKET_AGENT, Service, start_service, wait_until_healthy
+from local.services import TICKET_AGENT, start_service, wait_until_healthy
 from shared.aws.items import from_item, to_item
 from tests.chaos import stores
 from tests.support.tickets import a_text
@@ -23,32 +23,10 @@ OWNER, ENVIRONMENT = "@sam", "1"
 LONG_POLL_SECONDS = 1
 
 
-@dataclass(slots=True)
-class TicketTask:
-    """One real task of the service, and what the system counts of it (Linux)."""
-
-    service: Service
-
-    @property
-    def pid(self) -> int:
-        leash = self.service.process.pid
-        return int(Path(f"/proc/{leash}/task/{leash}/children").read_text(encoding="ascii").split()[0])
-
-    def cpu_seconds(self) -> float:
-        """User and system time of all its threads since its start."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
-
-    def peak_rss_mb(self) -> float:
-        lines = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8").splitlines()
-        peak = next(line for line in lines if line.startswith("VmHWM:"))
-        return int(peak.split()[1]) / 1024
-
-
 @contextmanager
 def ticket_task(
     resources: Provisioned, bedrock: BedrockEndpoint, folder: Path, *, workers: int
-) -> Iterator[TicketTask]:
+) -> Iterator[RunningTask]:
     """A healthy task with default settings but for its workers, a drain that is short, and no day's budget."""
     environment = resources.ticket_agent(
         TICKET_MODEL_ID=MODEL,
@@ -60,7 +38,7 @@ def ticket_task(
     service = start_service(TICKET_AGENT, environment, folder, label=f"ticket_agent-{workers}-workers")
     try:
         wait_until_healthy([service])
-        yield TicketTask(service)
+        yield RunningTask.of(service)
     finally:
         service.stop()
 

@@ -12,18 +12,15 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
-import platform
 import statistics
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench.consumer import processor
-from bench.desk import MODEL, Desk, TicketTask, ticket_task
+from bench.desk import MODEL, Desk, ticket_task
+from bench.running_task import RunningTask, machine, versions
 from local.bedrock_endpoint import BedrockEndpoint, running_bedrock
 from local.emulator import Emulator, running_emulator
 from local.provisioning import provision
@@ -67,7 +64,7 @@ async def _warm(desk: Desk) -> float:
     return statistics.median(desk.seconds(ids))
 
 
-async def measure_overhead(desk: Desk, task: TicketTask, *, seconds: float) -> dict[str, Any]:
+async def measure_overhead(desk: Desk, task: RunningTask, *, seconds: float) -> dict[str, Any]:
     """From put to notification without the model's time, and the task's CPU time, at a rate it carries easily."""
     async with _collecting(desk):
         await _warm(desk)
@@ -150,16 +147,10 @@ async def measure(options: argparse.Namespace, emulator: Emulator, bedrock: Bedr
 
 
 def _about() -> dict[str, Any]:
-    packages = ("aiobotocore", "aiohttp", "botocore", "cedarpy")
     return {
         "command": " ".join(["python -m bench.tickets", *sys.argv[1:]]),
-        "machine": {
-            "platform": platform.platform(),
-            "processor": processor(),
-            "cpus": os.cpu_count(),
-            "load_average_at_start": [round(each, 2) for each in os.getloadavg()],
-        },
-        "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
+        "machine": machine(),
+        "versions": versions("aiobotocore", "aiohttp", "botocore", "cedarpy"),
     }
 
 
