@@ -40,12 +40,12 @@ output "topic_names" {
 
 output "mailbox_url" {
   description = "Queue that gets a copy of every notification; `deskhand mailbox` reads it."
-  value       = module.mailbox.url
+  value       = aws_sqs_queue.mailbox.url
 }
 
 output "mailbox_arn" {
   description = "ARN of the mailbox."
-  value       = module.mailbox.arn
+  value       = aws_sqs_queue.mailbox.arn
 }
 
 output "visibility_timeout_seconds" {

@@ -9,7 +9,7 @@ output "private_subnet_ids" {
 }
 
 output "service_security_group_ids" {
-  description = "Security group of each of service_names; nothing may connect to it, it may connect to AWS by HTTPS."
+  description = "Security group of each of service_names and isolated_names; nothing may connect to it. Those of service_names may connect to AWS by HTTPS."
   value       = module.network.service_security_group_ids
 }
 

@@ -15,6 +15,12 @@ variable "availability_zone_count" {
   default     = 2
 }
 
+variable "availability_zones" {
+  description = "Names of the zones instead of their count, where some feature is missing in one of the first."
+  type        = list(string)
+  default     = []
+}
+
 variable "egress" {
   description = "How tasks reach AWS: \"endpoints\", \"nat\" or \"nat_per_zone\"; see ../../modules/network."
   type        = string
@@ -27,9 +33,15 @@ variable "interface_services" {
 }
 
 variable "service_names" {
-  description = "Who runs in the private subnets: one security group each. Add \"dashboards\" for QuickSight's VPC connection."
+  description = "Who runs in the private subnets and calls AWS: one security group each."
   type        = set(string)
   default     = ["ticket_agent", "feedback_tagger"]
+}
+
+variable "isolated_names" {
+  description = "Who gets a security group that reaches only what others open for it: \"dashboards\" for QuickSight's connection to the database."
+  type        = set(string)
+  default     = []
 }
 
 variable "table_name_prefix" {
