@@ -5,13 +5,22 @@ Never pass a ticket's or a feedback row's text to a logger: ids, counts, states 
 
 import logging
 import sys
+import time
+from collections.abc import Iterable
 from typing import cast
 
 import structlog
 
+from shared.metrics import EmbeddedMetrics, Metric
 
-def configure_logs(service: str, level: str = "INFO") -> None:
-    """Set structlog up for this process; call once, in the composition root."""
+
+def configure_logs(
+    service: str, level: str = "INFO", *, deployment: str = "deskhand", metrics: Iterable[Metric] = ()
+) -> None:
+    """Set structlog up for this process; call once, in the composition root.
+
+    ``deployment`` tells two installations in one account apart. Lines that ``metrics`` are defined on carry them.
+    """
     shared_steps: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -20,12 +29,12 @@ def configure_logs(service: str, level: str = "INFO") -> None:
         structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
     ]
     structlog.configure(
-        processors=[*shared_steps, structlog.processors.JSONRenderer()],
+        processors=[*shared_steps, EmbeddedMetrics(metrics, now=time.time), structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(service=service)
+    structlog.contextvars.bind_contextvars(deployment=deployment, service=service)
     # Libraries log through the standard library; only what they call a warning is worth a line here.
     from_libraries = logging.StreamHandler(sys.stdout)
     from_libraries.setFormatter(

@@ -1,0 +1,77 @@
+"""Metrics out of the canonical log lines: a line that a metric is defined on carries it in CloudWatch's own format.
+
+CloudWatch Logs reads numbers out of a JSON line that says under ``_aws`` which of its members are metrics (CloudWatch
+user guide, "Embedded metric format specification"). So a unit of work is told once, in one line, and nothing is counted
+beside it that could disagree. Metrics are written at INFO and above: at LOG_LEVEL=WARNING most of them are silent.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+NAMESPACE = "Deskhand"
+COMMON = ("deployment", "service")
+"""The dimensions of every metric: what `name` Terraform was given, and the service."""
+
+Unit: TypeAlias = Literal["Count", "Seconds", "Milliseconds", "None"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """``event`` is the line it stands on. ``value`` names the number in that line; without one the line counts as 1.
+
+    ``by`` are fields that become dimensions of a second series, so they must take few values: every combination is a
+    metric that CloudWatch charges for. ``only`` picks lines by the value of a field.
+    """
+
+    name: str
+    event: str
+    unit: Unit
+    says: str
+    value: str | None = None
+    by: tuple[str, ...] = ()
+    only: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+
+class EmbeddedMetrics:
+    """A step of structlog's: adds the metrics of a line to it. ``now`` gives seconds since the epoch."""
+
+    def __init__(self, metrics: Iterable[Metric], *, now: Callable[[], float]) -> None:
+        self._by_event: dict[str, list[Metric]] = {}
+        for metric in metrics:
+            self._by_event.setdefault(metric.event, []).append(metric)
+        self._now = now
+
+    def __call__(self, _logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        on_this_line = self._by_event.get(line["event"])
+        if on_this_line is None:
+            return line
+        directives = []
+        for metric in on_this_line:
+            value = _value(metric, line)
+            if value is None:
+                continue
+            line[metric.name] = value
+            dimensions = [[*COMMON], *([[*COMMON, *metric.by]] if metric.by else [])]
+            directives.append(
+                {
+                    "Namespace": NAMESPACE,
+                    # A dimension that the line lacks, or that is no text, makes CloudWatch drop the directive.
+                    "Dimensions": [
+                        each for each in dimensions if all(isinstance(line.get(name), str) for name in each)
+                    ],
+                    "Metrics": [{"Name": metric.name, "Unit": metric.unit}],
+                }
+            )
+        if directives:
+            line["_aws"] = {"Timestamp": round(self._now() * 1000), "CloudWatchMetrics": directives}
+        return line
+
+
+def _value(metric: Metric, line: Mapping[str, Any]) -> float | int | None:
+    if any(line.get(name) not in values for name, values in metric.only.items()):
+        return None
+    if metric.value is None:
+        return 1
+    value = line.get(metric.value)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
