@@ -187,7 +187,7 @@ run "a_sleeping_service_looks_around_every_four_hours" {
   command = plan
 
   assert {
-    condition     = aws_appautoscaling_scheduled_action.look_around["begin"].schedule == "cron(0 0/4 * * ? *)" && aws_appautoscaling_scheduled_action.look_around["end"].scalable_target_action[0].min_capacity == "0"
+    condition     = aws_appautoscaling_scheduled_action.look_around["begin"].schedule == "cron(0 0/4 * * ? *)" && tostring(aws_appautoscaling_scheduled_action.look_around["end"].scalable_target_action[0].min_capacity) == "0"
     error_message = "queues go silent, and what was left open stays open"
   }
 }
