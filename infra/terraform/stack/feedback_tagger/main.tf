@@ -1,0 +1,71 @@
+# The feedback tagger, and the task that brings its database up to date before each deployment.
+
+locals {
+  queues = ["feedback-files", "feedback-chunks", "feedback-items"]
+
+  environment = merge(
+    { for name in local.queues : "${upper(replace(name, "-", "_"))}_QUEUE_URL" => var.queue_urls[name] },
+    { for name in local.queues : "${upper(replace(name, "-", "_"))}_DEAD_QUEUE_URL" => var.dead_queue_urls[name] },
+    {
+      IDEMPOTENCY_TABLE     = var.table_names["Idempotency"]
+      UPLOADS_BUCKET        = var.bucket_name
+      RUN_RESULTS_TOPIC_ARN = var.run_results_topic_arn
+      DATABASE_URL          = var.database.url
+      FEEDBACK_MODEL_ID     = var.model_id
+    },
+    { for field, value in var.settings : upper(field) => value == null ? null : tostring(value) },
+  )
+
+  migration_environment = {
+    DATABASE_URL = var.database.master_url
+    LOG_LEVEL    = var.settings.log_level
+  }
+}
+
+module "model" {
+  source = "../../modules/model"
+
+  model_id = var.model_id
+  purpose  = "Feedback"
+}
+
+module "service" {
+  source = "../../modules/service"
+
+  name               = "${var.name}-feedback-tagger"
+  cluster_name       = var.cluster_name
+  cluster_arn        = var.cluster_arn
+  python_module      = "services.feedback_tagger"
+  image              = var.image
+  repository_arn     = var.repository_arn
+  environment        = local.environment
+  task_policy_json   = data.aws_iam_policy_document.task.json
+  cpu_units          = var.size.cpu_units
+  memory_mib         = var.size.memory_mib
+  drain_seconds      = var.drain_seconds
+  subnet_ids         = var.subnet_ids
+  security_group_id  = var.security_group_id
+  minimum_tasks      = var.size.minimum_tasks
+  maximum_tasks      = var.size.maximum_tasks
+  on_demand_tasks    = var.size.on_demand_tasks
+  spot               = var.size.spot
+  queue_names        = [for name in local.queues : var.queue_names[name]]
+  backlog_per_task   = var.backlog_per_task
+  log_retention_days = var.log_retention_days
+  metric_namespace   = var.metric_namespace
+  key_arn            = var.data_key_arn
+}
+
+module "migration" {
+  source = "../../modules/task"
+
+  name               = "${var.name}-feedback-migration"
+  python_module      = "services.feedback_tagger"
+  arguments          = ["migrate"]
+  image              = var.image
+  repository_arn     = var.repository_arn
+  environment        = local.migration_environment
+  task_policy_json   = data.aws_iam_policy_document.migration.json
+  log_retention_days = var.log_retention_days
+  key_arn            = var.data_key_arn
+}

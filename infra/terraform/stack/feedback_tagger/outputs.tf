@@ -1,0 +1,74 @@
+output "service_name" {
+  description = "Name of the service."
+  value       = module.service.name
+}
+
+output "service_arn" {
+  description = "ARN of the service."
+  value       = module.service.arn
+}
+
+output "family" {
+  description = "Family of the task definition."
+  value       = module.service.family
+}
+
+output "environment" {
+  description = "Every environment variable of the container."
+  value       = module.service.environment
+}
+
+output "task_policy_json" {
+  description = "What the code may do in AWS."
+  value       = module.service.task_policy_json
+}
+
+output "stop_timeout_seconds" {
+  description = "Seconds between SIGTERM and SIGKILL."
+  value       = module.service.stop_timeout_seconds
+}
+
+output "log_group_name" {
+  description = "Log group of the tasks."
+  value       = module.service.log_group_name
+}
+
+output "crash_alarm_name" {
+  description = "Alarm on tasks that end by themselves."
+  value       = module.service.crash_alarm_name
+}
+
+output "minimum_tasks" {
+  description = "Tasks that always run."
+  value       = module.service.minimum_tasks
+}
+
+output "role_arns" {
+  description = "Roles that a deployment hands to ECS: those of the service and of the migration."
+  value = [
+    module.service.task_role_arn,
+    module.service.execution_role_arn,
+    module.migration.task_role_arn,
+    module.migration.execution_role_arn,
+  ]
+}
+
+output "migration_family" {
+  description = "Task definition that brings the database up to date."
+  value       = module.migration.family
+}
+
+output "migration_environment" {
+  description = "Every environment variable of the migration."
+  value       = module.migration.environment
+}
+
+output "migration_policy_json" {
+  description = "What the migration may do in AWS."
+  value       = module.migration.task_policy_json
+}
+
+output "migration_log_group_name" {
+  description = "Log group of the migration."
+  value       = module.migration.log_group_name
+}

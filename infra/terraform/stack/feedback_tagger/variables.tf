@@ -1,0 +1,160 @@
+variable "name" {
+  description = "Prefix of every resource of this installation."
+  type        = string
+}
+
+variable "cluster_name" {
+  description = "ECS cluster."
+  type        = string
+}
+
+variable "cluster_arn" {
+  description = "ARN of the cluster."
+  type        = string
+}
+
+variable "image" {
+  description = "First image by digest."
+  type        = string
+}
+
+variable "repository_arn" {
+  description = "ECR repository of the images."
+  type        = string
+}
+
+variable "subnet_ids" {
+  description = "Private subnets."
+  type        = list(string)
+}
+
+variable "security_group_id" {
+  description = "Security group of the tasks."
+  type        = string
+}
+
+variable "size" {
+  description = "Size and number of tasks; with minimum_tasks = 0 a message wakes the service within about two minutes."
+  type = object({
+    cpu_units       = number
+    memory_mib      = number
+    minimum_tasks   = number
+    maximum_tasks   = number
+    on_demand_tasks = number
+    spot            = bool
+  })
+}
+
+variable "queue_urls" {
+  description = "Queue URL by short name."
+  type        = map(string)
+}
+
+variable "queue_arns" {
+  description = "Queue ARN by short name."
+  type        = map(string)
+}
+
+variable "queue_names" {
+  description = "Full queue name by short name."
+  type        = map(string)
+}
+
+variable "dead_queue_urls" {
+  description = "URL of the dead-letter queue by the short name of its work queue."
+  type        = map(string)
+}
+
+variable "dead_queue_arns" {
+  description = "ARN of the dead-letter queue by the short name of its work queue."
+  type        = map(string)
+}
+
+variable "run_results_topic_arn" {
+  description = "Topic of the runs' results."
+  type        = string
+}
+
+variable "table_names" {
+  description = "Table name by short name."
+  type        = map(string)
+}
+
+variable "table_arns" {
+  description = "Table ARN by short name."
+  type        = map(string)
+}
+
+variable "bucket_name" {
+  description = "Bucket of uploads, rejects and reports."
+  type        = string
+}
+
+variable "bucket_arn" {
+  description = "ARN of the bucket."
+  type        = string
+}
+
+variable "database" {
+  description = "The database: DATABASE_URL of service and migration, without passwords; the user that signs in by IAM; the secrets of the master and, with dashboards, of their read-only user."
+  type = object({
+    url                  = string
+    connect_arn          = string
+    app_user             = string
+    master_url           = string
+    master_secret_arn    = string
+    dashboard_user       = string
+    dashboard_secret_arn = string
+  })
+}
+
+variable "drain_seconds" {
+  description = "Seconds that a task may take to finish after SIGTERM."
+  type        = number
+}
+
+variable "data_key_arn" {
+  description = "KMS key of tables, bucket, secrets and log groups."
+  type        = string
+}
+
+variable "messages_key_arn" {
+  description = "KMS key of queues and topics."
+  type        = string
+}
+
+variable "model_id" {
+  description = "Bedrock model or inference profile that labels feedback."
+  type        = string
+}
+
+variable "settings" {
+  description = "Settings of services/feedback_tagger/settings.py by field name, where the default does not do."
+  type = object({
+    rows_per_prompt   = optional(number)
+    pool_workers      = optional(number)
+    singles_workers   = optional(number)
+    run_usd           = optional(number)
+    sweep_seconds     = optional(number)
+    stuck_run_seconds = optional(number)
+    long_poll_seconds = optional(number)
+    log_level         = optional(string)
+  })
+  default = {}
+}
+
+variable "backlog_per_task" {
+  description = "Messages that one task may have before it; a chunk is one message and about twenty rows."
+  type        = number
+  default     = 500
+}
+
+variable "log_retention_days" {
+  description = "Days that log lines are kept."
+  type        = number
+}
+
+variable "metric_namespace" {
+  description = "CloudWatch namespace of the metrics that are read from the log."
+  type        = string
+}
