@@ -54,13 +54,13 @@ lock: setup ## Resolve the dependencies again into locks/; UPGRADE=1 takes newer
 	@echo "locks/dev.txt" && $(COMPILE) --all-extras pyproject.toml -o locks/dev.txt
 
 ##@ Try its limits
-.PHONY: chaos bench bench-consumer bench-tickets
+.PHONY: chaos bench bench-consumer bench-tickets bench-tagger
 
 chaos: setup ## Three seeds, minutes each: tasks killed, paused, starved; CHAOS_SEED=7 picks a seed
 	@CHAOS_SCALE=long $(RUN) pytest tests/chaos/test_consumer_chaos.py tests/chaos/test_bridge_chaos.py \
 		tests/chaos/test_ticket_chaos.py tests/chaos/test_ticket_kills.py $(ARGS)
 
-bench: bench-consumer bench-tickets ## All benchmarks; results lie in bench/results/
+bench: bench-consumer bench-tickets bench-tagger ## All benchmarks; results lie in bench/results/
 
 bench-consumer: setup ## Queue and stream consumer beside their peers, on an otherwise idle machine
 	@.venv/bin/python -I local/environments.py --bench
@@ -68,6 +68,10 @@ bench-consumer: setup ## Queue and stream consumer beside their peers, on an oth
 
 bench-tickets: setup ## Ticket agent: overhead, CPU and memory a task, the rate at which it bends; ARGS=--short tries it
 	@$(RUN) bench.tickets $(ARGS)
+
+bench-tagger: setup ## Feedback tagger: throughput, quota, cost, a million rows; ARGS=--short tries it
+	@.venv/bin/python -I local/environments.py --bench
+	@$(RUN) bench.tagger $(ARGS)
 
 ##@ Tidy up
 .PHONY: clean clean-all help

@@ -1,23 +1,21 @@
-"""A MariaDB server for the measurements that compare databases, where the machine has one."""
+"""Asking a MySQL or MariaDB database for one value."""
 
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import aiomysql
 
 
 async def mysql_scalar(database_url: str, query: str) -> Any:
-    """One value from a MySQL or MariaDB database."""
-    from urllib.parse import parse_qs, unquote, urlsplit  # noqa: PLC0415
-
-    import aiomysql  # type: ignore[import-untyped]  # noqa: PLC0415
-
+    """The first column of the first row, or None; ``database_url`` may name a socket instead of a port."""
     address = urlsplit(database_url)
-    socket = parse_qs(address.query).get("unix_socket", [None])[0]
     connection = await aiomysql.connect(
         host=address.hostname or "localhost",
         port=address.port or 3306,
         user=unquote(address.username or ""),
         password=unquote(address.password or ""),
-        db=address.path.strip("/"),
-        unix_socket=socket,
+        db=address.path.strip("/") or None,
+        unix_socket=parse_qs(address.query).get("socket", [None])[0],
     )
     try:
         async with connection.cursor() as cursor:

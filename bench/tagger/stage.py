@@ -19,6 +19,7 @@ import asyncpg
 
 from bench.fast_endpoint import fast_endpoint, left_and_deleted
 from bench.running_task import RunningTask
+from bench.tagger.mariadb import mysql_scalar
 from local.aws import aws_client
 from local.emulator import Emulator, running_emulator
 from local.postgres import Postgres, running_postgres
@@ -175,8 +176,6 @@ async def scalar(database_url: str, query: str, *values: object) -> Any:
             return await connection.fetchval(query, *values)
         finally:
             await connection.close()
-    from bench.tagger.mariadb import mysql_scalar  # noqa: PLC0415  # not needed where there is none
-
     return await mysql_scalar(database_url, query)
 
 
