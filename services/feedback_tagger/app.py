@@ -1,20 +1,27 @@
 """The tagger's loops, made of ports alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from services.feedback_tagger.asking import Asker
 from services.feedback_tagger.bucket.port import Bucket
+from services.feedback_tagger.domain.run import RunState, Terms
 from services.feedback_tagger.domain.taxonomy import Taxonomy
 from services.feedback_tagger.finaliser import Finaliser
 from services.feedback_tagger.ingest import Ingest
+from services.feedback_tagger.looking import Outlook, Recent
+from services.feedback_tagger.planner.agreement import rows_per_prompt
 from services.feedback_tagger.planner.prompt import Hex
 from services.feedback_tagger.pool import Pool
 from services.feedback_tagger.singles import Singles
 from services.feedback_tagger.store.port import RowStore, RunStore
+from services.feedback_tagger.store.upkeep import Upkeep
+from services.feedback_tagger.sweeper import CLAIM, Sweeper
 from shared.backoff import Backoff, Uniform
 from shared.clock import Now
 from shared.health import Health
+from shared.idempotency.port import Idempotency
+from shared.idempotency.standing import StandingClaim
 from shared.lifecycle import Loop
 from shared.model.port import Model
 from shared.notifications.port import Notifications
@@ -25,15 +32,23 @@ from shared.queue.port import Queue
 
 SINGLES_WAIT_SECONDS = 0.5
 TAXONOMY_SECONDS = 5.0
-# An hour's outage of the model is over sooner for a row than for a person to notice: retries stay half a minute apart.
-RETRY = Backoff(base=0.5, cap=30.0)
+RUN_SECONDS = 5.0
+# Of the 50 receipts that a queue allows, an outage of two hours must not use up all: SQS would move the message among
+# the dead letters without a word, where we say why. So retries are up to ten minutes apart.
+RETRY = Backoff(base=0.5, cap=600.0)
+# A chunk may wait for its budget overnight: a failure before that and one after it are no outage of a night.
+TRANSIENT_FAILURES = 10
 # A loop is stuck if it has not turned for several long polls with their retries.
 STALLED_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """Everything outside this process that the loops touch."""
+    """Everything outside this process that the loops touch.
+
+    ``single_rows`` and ``single_model`` are what rows sent alone go through: the same database and the same model, with
+    connections and a share that the chunks of a large file cannot take.
+    """
 
     files: Queue
     files_dead: Queue
@@ -42,52 +57,59 @@ class Ports:
     items: Queue
     items_dead: Queue
     failures: FailureCounts
+    claims: Idempotency
     bucket: Bucket
     notifications: Notifications
     model: Model
+    single_model: Model
     runs: RunStore
     rows: RowStore
+    single_rows: RowStore
+    upkeep: Upkeep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much at once."""
+    """How much at once, how long, how much money. ``prices_as_of`` is the price file's day."""
 
     model_id: str
     rows_per_prompt: int
     pool_workers: int
+    singles_workers: int
+    run_usd: float | None
+    sweep_seconds: float
+    stuck_run_seconds: float
     long_poll_seconds: int
-
-
-@dataclass(slots=True, kw_only=True)
-class CachedTaxonomy:
-    """The categories, read again once they are older than ``seconds``: prompts far outnumber changes."""
-
-    store: RowStore = field(repr=False)
-    now: Now = field(repr=False)
-    seconds: float
-    _taxonomy: Taxonomy | None = field(init=False, default=None)
-    _read_at: float = field(init=False, default=0.0)
-
-    async def __call__(self) -> Taxonomy:
-        if self._taxonomy is None or not 0 <= self.now() - self._read_at < self.seconds:
-            self._taxonomy = await self.store.taxonomy()
-            self._read_at = self.now()
-        return self._taxonomy
+    prices_as_of: str
 
 
 def loops(
-    ports: Ports, limits: Limits, *, health: Health, now: Now, uniform: Uniform, token_hex: Hex
+    ports: Ports, limits: Limits, *, health: Health, now: Now, uniform: Uniform, token_hex: Hex, owner: str
 ) -> Sequence[Loop]:
-    """All of them run in every task; any number of tasks may."""
-    taxonomy = CachedTaxonomy(store=ports.rows, now=now, seconds=TAXONOMY_SECONDS)
-    asker = Asker(
-        model=ports.model,
-        model_id=limits.model_id,
-        rows_per_prompt=limits.rows_per_prompt,
-        token_hex=token_hex,
-        uniform=uniform,
-    )
+    """All of them run in every task; any number of tasks may. ``owner`` names this task's life."""
+
+    async def read_taxonomy(_: str) -> Taxonomy:
+        return await ports.rows.taxonomy()
+
+    recent_taxonomy = Recent(read_taxonomy, now, TAXONOMY_SECONDS)
+
+    async def taxonomy() -> Taxonomy:
+        return await recent_taxonomy("")
+
+    def asker(model: Model) -> Asker:
+        return Asker(
+            model=model,
+            model_id=limits.model_id,
+            rows_per_prompt=limits.rows_per_prompt,
+            token_hex=token_hex,
+        )
+
+    file_asker = asker(ports.model)
+
+    def terms(run: RunState) -> Terms:
+        now_at = rows_per_prompt(limits.rows_per_prompt, run.agreement, least=file_asker.agreement_least)
+        return Terms(limits.prices_as_of, now_at)
+
     ingest = Ingest(
         store=ports.runs,
         bucket=ports.bucket,
@@ -97,15 +119,43 @@ def loops(
         now=now,
         uniform=uniform,
     )
-    pool = Pool(store=ports.rows, asker=asker, taxonomy=taxonomy)
-    singles = Singles(store=ports.rows, asker=asker, taxonomy=taxonomy, wait_seconds=SINGLES_WAIT_SECONDS)
+    pool = Pool(
+        store=ports.rows,
+        upkeep=ports.upkeep,
+        asker=file_asker,
+        taxonomy=taxonomy,
+        outlook=Outlook(runs=ports.runs, rows=ports.rows, run_usd=limits.run_usd, now=now, seconds=RUN_SECONDS),
+        uniform=uniform,
+    )
+    singles = Singles(
+        store=ports.single_rows,
+        asker=asker(ports.single_model),
+        taxonomy=taxonomy,
+        rows_per_prompt=limits.rows_per_prompt,
+        wait_seconds=SINGLES_WAIT_SECONDS,
+        now=now,
+        uniform=uniform,
+    )
     finaliser = Finaliser(
         store=ports.runs,
         bucket=ports.bucket,
         notifications=ports.notifications,
         taxonomy=taxonomy,
+        terms=terms,
         now=now,
         beat=health.watch("finaliser", stalled_after=STALLED_SECONDS),
+    )
+    sweeper = Sweeper(
+        # Three chances to renew it.
+        claim=StandingClaim(
+            claims=ports.claims, key=CLAIM, owner=owner, ttl_seconds=max(15.0, 3 * limits.sweep_seconds)
+        ),
+        upkeep=ports.upkeep,
+        rows=ports.rows,
+        dead_chunks=ports.chunks_dead,
+        sweep_seconds=limits.sweep_seconds,
+        stuck_seconds=limits.stuck_run_seconds,
+        beat=health.watch("sweeper", stalled_after=STALLED_SECONDS + limits.sweep_seconds),
     )
 
     def consumer(
@@ -145,17 +195,29 @@ def loops(
             "pool",
             (ports.chunks, ports.chunks_dead),
             pool.handle,
-            ConsumerSettings(workers=limits.pool_workers, deadline_seconds=300, retry=RETRY, wait_seconds=poll),
+            ConsumerSettings(
+                workers=limits.pool_workers,
+                deadline_seconds=300,
+                retry=RETRY,
+                transient_failures=TRANSIENT_FAILURES,
+                wait_seconds=poll,
+            ),
             on_dead_letter=pool.bury,
         ),
-        # Two full prompts' worth of handlers: while one batch is asked, the next one gathers.
+        # Workers of their own, by default two full prompts' worth: while one batch is asked, the next one gathers.
         consumer(
             "singles",
             (ports.items, ports.items_dead),
             singles.handle,
             ConsumerSettings(
-                workers=2 * limits.rows_per_prompt, receivers=2, deadline_seconds=300, retry=RETRY, wait_seconds=poll
+                workers=limits.singles_workers,
+                receivers=2,
+                deadline_seconds=300,
+                retry=RETRY,
+                transient_failures=TRANSIENT_FAILURES,
+                wait_seconds=poll,
             ),
         ),
         Loop("finaliser", finaliser.run),
+        Loop("sweeper", sweeper.run),
     )

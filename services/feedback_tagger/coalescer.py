@@ -1,11 +1,14 @@
 """Many callers, one batch: what comes in together within a moment goes out together.
 
-Each caller waits for its own result, so backpressure stays with whoever limits the callers.
+Each caller waits for its own result, so backpressure stays with whoever limits the callers. A batch that is refused
+goes out again one by one, so that whoever is at fault for it fails alone.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
+
+from shared.errors import TransientError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -14,7 +17,9 @@ R = TypeVar("R")
 class Coalescer(Generic[T, R]):
     """Calls ``flush`` with up to ``at_most`` things as soon as there are so many, or ``seconds`` after the first.
 
-    ``flush`` returns one result a thing, in order. If it raises, every caller of that batch gets the error.
+    ``flush`` returns one result a thing, in order. If it raises TransientError, every caller of that batch gets the
+    error: asking for each alone would only add to what is too much already. After any other error each thing is flushed
+    once more by itself, one after the other, and its caller gets what comes of that.
     """
 
     def __init__(self, flush: Callable[[Sequence[T]], Awaitable[Sequence[R]]], *, at_most: int, seconds: float) -> None:
@@ -56,6 +61,12 @@ class Coalescer(Generic[T, R]):
         try:
             results = await self._flush([thing for thing, _ in batch])
         except Exception as error:
+            if len(batch) > 1 and not isinstance(error, TransientError):
+                for entry in batch:
+                    # Whoever gave up waiting meanwhile has nobody to be asked for.
+                    if not entry[1].done():
+                        await self._run([entry])
+                return
             for _, future in batch:
                 if not future.done():
                     future.set_exception(error)

@@ -6,6 +6,7 @@ categories.
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from services.feedback_tagger.bucket.port import Bucket
 from services.feedback_tagger.domain.run import (
     TAXONOMY_DOCUMENT_KEY,
     RunState,
+    Terms,
     dead_rows_key,
     document,
     run_document_key,
@@ -36,6 +38,10 @@ POLL_SECONDS = 0.5
 REPORT_SECONDS = 2.0
 # Twice what the slowest announcement takes with its calls' own timeouts; a crashed announcer's run waits this long.
 CLAIM_SECONDS = 60.0
+LOGGED = (
+    "run_id", "revision", "status", "rows", "stored", "duplicates", "rejected", "failed", "unknown", "seconds",
+    "tokens", "cost", "throttles", "tier", "rows_per_prompt", "agreement", "chunks", "repeats",
+)  # fmt: skip
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,6 +52,7 @@ class Finaliser:
     bucket: Bucket = field(repr=False)
     notifications: Notifications = field(repr=False)
     taxonomy: ReadTaxonomy = field(repr=False)
+    terms: Callable[[RunState], Terms] = field(repr=False)
     now: Now = field(repr=False)
     beat: Beat = field(repr=False)
     _kept_taxonomy: Taxonomy | None = field(init=False, default=None)
@@ -77,8 +84,11 @@ class Finaliser:
     async def _announce(self, state: RunState) -> None:
         if state.status == "open":
             return  # Opened again since it was claimed: it will be announced as what it becomes.
-        if state.rows_dead:
+        if state.rows_failed:
             rejects = [(line, "", reason) for line, reason in await self.store.dead_rows(state.run_id)]
+            if state.shortage:
+                # Which lines the lost chunks held, nobody knows: line 0 stands for all of them.
+                rejects.append((0, "", state.shortage))
             await self.bucket.put(
                 dead_rows_key(state.run_id), reject_file(rejects), content_type="text/csv; charset=utf-8"
             )
@@ -86,9 +96,9 @@ class Finaliser:
         result = self._document(state)
         await self.notifications.publish(run_notification(result, notification_id=f"{state.run_id}:{state.revision}"))
         await self.store.announced(state.run_id, revision=state.revision)
-        log.info("run", **{name: result[name] for name in ("run_id", "status", "rows", "stored", "duplicates")},
-                 rejected=result["rejected"], failed=result["failed"], unknown=result["unknown"],
-                 seconds=result["seconds"], tokens=result["tokens"])  # fmt: skip
+        log.info("run", **{name: result[name] for name in LOGGED})
+        if not state.adds_up and not state.problem:
+            log.error("counts_do_not_add_up", run_id=state.run_id, revision=state.revision)
 
     async def _keep_document(self, run_id: str) -> None:
         """Write the run's document; if the run has moved on meanwhile, write it again.
@@ -113,4 +123,5 @@ class Finaliser:
         self._kept_taxonomy = taxonomy
 
     def _document(self, state: RunState) -> dict[str, Any]:
-        return document(state, now=self.now(), unknown=task_named(state.task).fallback)
+        unknown = task_named(state.task).fallback
+        return document(state, now=self.now(), unknown=unknown, terms=self.terms(state))

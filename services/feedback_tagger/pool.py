@@ -1,23 +1,37 @@
-"""One chunk is one prompt, one transaction, one delete."""
+"""One chunk is one transaction, one delete, and normally one prompt."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from services.feedback_tagger.asking import Asker
-from services.feedback_tagger.domain.spent import Spent
+from services.feedback_tagger.asking import Answers, Asker
+from services.feedback_tagger.domain.spent import NANO
 from services.feedback_tagger.domain.taxonomy import Taxonomy
+from services.feedback_tagger.looking import Outlook
 from services.feedback_tagger.messages.chunk import Chunk, read_chunk
-from services.feedback_tagger.store.port import ChunkResult, LabelledRow, RowStore
+from services.feedback_tagger.store.port import ChunkResult, RowStore
+from services.feedback_tagger.store.upkeep import Upkeep
 from services.feedback_tagger.tasks import task_named
 from services.feedback_tagger.tasks.task import Task
-from shared.errors import PermanentError
+from shared.backoff import Uniform
+from shared.errors import OverBudget, PermanentError
 from shared.logs import logger
-from shared.queue.message import DeadLetter, Message
+from shared.queue.message import DeadLetter, GiveBack, Message, Settlement
 
 log = logger("pool")
 
 ReadTaxonomy: TypeAlias = Callable[[], Awaitable[Taxonomy]]
+
+LONGEST_WAIT_SECONDS = 3 * 3600.0
+"""A chunk that waits for a budget looks again no later, since somebody may have raised it. Eight looks a day: in the
+four days that the queue keeps it they stay below its limit of 50 receipts."""
+SPREAD_SECONDS = 300.0
+
+
+def given_back(error: OverBudget, uniform: Uniform) -> GiveBack:
+    """Back to the queue until the budget begins anew, no failure of the message; not all at the same moment."""
+    wait = min(error.retry_after or LONGEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
+    return GiveBack(str(error), after=wait + uniform(0.0, SPREAD_SECONDS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,30 +39,49 @@ class Pool:
     """The handler of feedback-chunks."""
 
     store: RowStore = field(repr=False)
+    upkeep: Upkeep = field(repr=False)
     asker: Asker
     taxonomy: ReadTaxonomy = field(repr=False)
+    outlook: Outlook = field(repr=False)
+    uniform: Uniform = field(repr=False)
 
-    async def handle(self, message: Message) -> None:
+    async def handle(self, message: Message) -> Settlement | None:
         chunk = read_chunk(message.body)
         task = _task_of(chunk)
         if await self.store.chunk_is_done(chunk.run_id, chunk.number):
             log.info("chunk_again", run_id=chunk.run_id, chunk=chunk.number)
-            return
+            return None
+        try:
+            await self._ask_and_store(chunk, task)
+        except OverBudget as error:
+            await self.upkeep.note_waiting(chunk.run_id, seconds=error.retry_after or LONGEST_WAIT_SECONDS)
+            return given_back(error, self.uniform)
+        return None
+
+    async def _ask_and_store(self, chunk: Chunk, task: Task) -> None:
         # Rows that are stored already cost no question; the transaction below has the last word on them.
         known = await self.store.known([row.identity for row in chunk.rows])
         fresh = [row for row in chunk.rows if row.identity not in known]
-        answers = await self.asker.labels(task, fresh, await self.taxonomy())
+        answers = Answers(labels=())
+        if fresh:
+            await self.outlook.check_budget(chunk.run_id)
+            answers = await self.asker.labels(
+                task,
+                fresh,
+                await self.taxonomy(),
+                seen=await self.outlook.seen(chunk.run_id),
+                tier=await self.outlook.tier(chunk.run_id),
+            )
+        failed = answers.failed(fresh)
         finished = await self.store.finish_chunk(
             ChunkResult(
                 run_id=chunk.run_id,
                 chunk_no=chunk.number,
                 row_count=len(chunk.rows),
-                labelled=[LabelledRow(row, label) for row, label in zip(fresh, answers.labels, strict=True)],
-                spent=Spent(
-                    calls=answers.calls,
-                    input_tokens=answers.usage.input_tokens,
-                    output_tokens=answers.usage.output_tokens,
-                ),
+                labelled=answers.labelled(fresh),
+                failed=failed,
+                spent=answers.spent,
+                agreement=answers.agreement,
             )
         )
         log.info(
@@ -57,10 +90,10 @@ class Pool:
             chunk=chunk.number,
             rows=len(chunk.rows),
             asked=len(fresh),
-            calls=answers.calls,
-            input_tokens=answers.usage.input_tokens,
-            output_tokens=answers.usage.output_tokens,
+            failed=len(failed),
+            suspicious=answers.suspicious,
             finished_here=finished,
+            **spent_as_logged(answers),
         )
 
     async def bury(self, message: Message, letter: DeadLetter) -> None:
@@ -73,6 +106,20 @@ class Pool:
             chunk.run_id, chunk.number, lines=[row.line for row in chunk.rows], reason=letter.reason
         )
         log.warning("chunk_dead", run_id=chunk.run_id, chunk=chunk.number, reason=letter.reason)
+
+
+def spent_as_logged(answers: Answers) -> dict[str, Any]:
+    """What asking came to, under the names that every line about it uses."""
+    spent = answers.spent
+    return {
+        "calls": spent.calls,
+        "throttles": spent.throttles,
+        "input_tokens": spent.input_tokens,
+        "output_tokens": spent.output_tokens,
+        "cache_read_tokens": spent.cache_read_tokens,
+        "usd": spent.nano_usd / NANO,
+        "unpriced_calls": spent.unpriced_calls,
+    }
 
 
 def _task_of(chunk: Chunk) -> Task:

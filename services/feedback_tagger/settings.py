@@ -21,6 +21,21 @@ class TaggerSettings(Settings):
     feedback_model_id: str = Field(description="a Bedrock model or inference profile that answers Converse")
     rows_per_prompt: int = Field(default=20, ge=1, le=200)
     pool_workers: int = Field(default=8, ge=1, le=512, description="prompts of files under way at once in this task")
+    singles_workers: int = Field(
+        default=40,
+        ge=1,
+        le=512,
+        description="rows sent alone that are under way at once in this task, in slots of their own: two full prompts",
+    )
+    run_usd: float | None = Field(
+        default=None, gt=0, description="no further row of a run is asked about once it has cost so many dollars"
+    )
+    sweep_seconds: float = Field(default=30, gt=0, le=3600)
+    stuck_run_seconds: float = Field(
+        default=24 * 3600,
+        gt=0,
+        description="a run that stood still for so long is given up: it closes, short of the rows that went missing",
+    )
     long_poll_seconds: int = Field(
         default=20, ge=1, le=20, description="how long an empty receive waits; also how long a drain may wait for one"
     )

@@ -10,14 +10,17 @@ import pytest
 
 from services.feedback_tagger.asking import Asker
 from services.feedback_tagger.bucket.memory import MemoryBucket
+from services.feedback_tagger.domain.run import Terms
 from services.feedback_tagger.finaliser import Finaliser
 from services.feedback_tagger.ingest import CHUNKS_AT_ONCE, Ingest
+from services.feedback_tagger.looking import Outlook
 from services.feedback_tagger.messages.chunk import read_chunk
 from services.feedback_tagger.pool import Pool
 from services.feedback_tagger.store.migrate import migrate_database
 from services.feedback_tagger.store.postgres import postgres_pool
 from services.feedback_tagger.store.postgres_rows import PostgresRows
 from services.feedback_tagger.store.postgres_runs import PostgresRuns
+from services.feedback_tagger.store.postgres_upkeep import PostgresUpkeep
 from shared.errors import BadInput, PermanentError, TransientError
 from shared.model.port import Reply, Request, Text, Usage
 from shared.notifications.memory import MemoryNotifications
@@ -87,8 +90,19 @@ class Tagger:
         self.runs, self.rows = PostgresRuns(database), PostgresRows(database)
         self.database = database
         self.clock = 1_700_000_000.0
-        self.pool = Pool(store=self.rows, asker=self._asker(), taxonomy=self.rows.taxonomy)
+        self.upkeep = PostgresUpkeep(database)
+        self.pool = self.a_pool()
         self.ingest = self.an_ingest()
+
+    def a_pool(self, *, run_usd: float | None = None) -> Pool:
+        return Pool(
+            store=self.rows,
+            upkeep=self.upkeep,
+            asker=self._asker(),
+            taxonomy=self.rows.taxonomy,
+            outlook=Outlook(runs=self.runs, rows=self.rows, run_usd=run_usd, now=lambda: self.clock, seconds=5),
+            uniform=lambda low, high: low,
+        )
 
     def an_ingest(self, *, rows_per_prompt: int = ROWS_PER_PROMPT) -> Ingest:
         return Ingest(
@@ -107,6 +121,7 @@ class Tagger:
             bucket=self.bucket,
             notifications=self.mail,
             taxonomy=self.rows.taxonomy,
+            terms=lambda _: Terms("2026-11-01", ROWS_PER_PROMPT),
             now=lambda: self.clock,
             beat=lambda: None,
         )
@@ -146,7 +161,6 @@ class Tagger:
             model_id="m",
             rows_per_prompt=ROWS_PER_PROMPT,
             token_hex=lambda size: "ab" * size,
-            uniform=lambda low, high: 0.0,
         )
 
 
@@ -316,7 +330,7 @@ async def test_an_open_run_is_shown_with_its_progress(tagger: Tagger) -> None:
     shown = json.loads(body)
     assert key == f"runs/{shown['run_id']}.json"
     assert (shown["status"], shown["rows"], shown["stored"]) == ("open", 9, 4)
-    assert shown["chunks"] == {"total": 3, "done": 1, "dead": 0}
+    assert shown["chunks"] == {"total": 3, "done": 1, "dead": 0, "lost": 0}
 
 
 async def test_a_slow_reporter_does_not_leave_a_closed_run_open(tagger: Tagger) -> None:
