@@ -1,80 +1,248 @@
-"""Getting a label for every row: few prompts, strict answers, and a row without an answer asked again alone, once."""
+"""Getting a label for every row: few prompts, strict answers, and nobody else's trouble where one row makes trouble."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from services.feedback_tagger.domain.feedback import Row
+from services.feedback_tagger.domain.spent import Agreement, Spent, total
 from services.feedback_tagger.domain.taxonomy import Taxonomy
-from services.feedback_tagger.planner.batch import questions
-from services.feedback_tagger.planner.prompt import Hex, as_one_line, packed
+from services.feedback_tagger.planner.agreement import position, rows_per_prompt, share_to_check
+from services.feedback_tagger.planner.batch import Plan, planned, regrouped
+from services.feedback_tagger.planner.prompt import FRAME_TOKENS, Hex
+from services.feedback_tagger.planner.tier import Tier
+from services.feedback_tagger.prompting import Asked, PriceOf, Prompting, Reading
+from services.feedback_tagger.store.port import FailedRow, LabelledRow
 from services.feedback_tagger.tasks.task import Task
-from shared.backoff import Backoff, Uniform
-from shared.errors import TransientError
-from shared.model.port import NO_USAGE, Model, Request, Text, Turn, Usage
+from shared.errors import PermanentError
+from shared.logs import logger
+from shared.model.port import Model
+from shared.model.prices import PRICES
+from shared.model.tokens import estimated_tokens
 
-# A hiccup is waited out here; a longer outage is the queue's to wait out, so that a drain is never held up by it.
-ATTEMPTS = 3
-PATIENCE = Backoff(base=0.2, cap=2.0)
+log = logger("asking")
 
-
-@dataclass(slots=True)
-class Answers:
-    """``labels`` are in the order of the rows that were asked about."""
-
-    labels: list[str]
-    calls: int = 0
-    usage: Usage = NO_USAGE
+# Prompts of one call under way at once: a garbled answer about 20 rows is 20 questions, and others wait for the quota.
+AT_ONCE = 4
+# If a model refuses this too, the request is at fault (the model's id, a right, a guardrail for everything), no row.
+HARMLESS = "The parcel came a day late."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """``labels`` are in the order of the rows; None for one that the model refused, with the reason in ``refusals`` by
+    its place. ``suspicious`` rows were asked alone."""
+
+    labels: Sequence[str | None]
+    refusals: Mapping[int, str] = field(default_factory=dict)
+    spent_by_model: Mapping[str, Spent] = field(default_factory=dict)
+    agreement: Sequence[Agreement] = ()
+    suspicious: int = 0
+
+    @property
+    def spent(self) -> Spent:
+        return total(self.spent_by_model.values())
+
+    def labelled(self, rows: Sequence[Row]) -> list[LabelledRow]:
+        return [LabelledRow(row, label) for row, label in zip(rows, self.labels, strict=True) if label is not None]
+
+    def failed(self, rows: Sequence[Row]) -> list[FailedRow]:
+        return [FailedRow(rows[place].line, reason) for place, reason in sorted(self.refusals.items())]
+
+
+@dataclass(slots=True, kw_only=True)
 class Asker:
-    """Asks ``model`` for labels; raises TransientError while it is away, PermanentError if it refuses the request."""
+    """Asks ``model`` for labels; retries are the model's own (LimitedModel). Raises TransientError while it is away and
+    PermanentError if it refuses what it is asked whatever the rows say.
+
+    ``prompt_tokens`` bounds a prompt by estimate (0: rows alone do). ``unsure_model_id`` is asked once about rows that
+    the first model calls unknown or gives no valid answer about. ``agreement_share`` of the rows are asked again alone.
+    """
 
     model: Model = field(repr=False)
     model_id: str
     rows_per_prompt: int
     token_hex: Hex = field(repr=False)
-    uniform: Uniform = field(repr=False)
+    prompt_tokens: int = 0
+    unsure_model_id: str | None = None
+    agreement_share: float = 0.0
+    agreement_least: float = 0.9
+    price_of: PriceOf = field(default=PRICES.of, repr=False)
+    _prompting: Prompting = field(init=False, repr=False)
 
-    async def labels(self, task: Task, rows: Sequence[Row], taxonomy: Taxonomy) -> Answers:
-        """A label of the task for each row: what a row says decides which, and nothing else can come out."""
-        texts = [as_one_line(task.question(row.feedback)) for row in rows]
-        answers = Answers(labels=[])
-        by_text: dict[str, str] = {}
-        if not taxonomy.categories:
-            answers.labels = [task.fallback] * len(rows)
-            return answers
+    def __post_init__(self) -> None:
+        self._prompting = Prompting(model=self.model, token_hex=self.token_hex, price_of=self.price_of)
+
+    async def labels(
+        self,
+        task: Task,
+        rows: Sequence[Row],
+        taxonomy: Taxonomy,
+        *,
+        seen: Sequence[Agreement] | None = None,
+        tier: Tier = "default",
+    ) -> Answers:
+        """A label of the task for each row: what a row says decides which, and nothing else can come out.
+
+        ``seen`` is what the run's agreement check has found so far: it decides how many rows share a prompt and how
+        many are checked. None (rows of no run): nothing is checked.
+        """
+        if not rows or not taxonomy.categories:
+            return Answers(labels=[task.fallback] * len(rows))
+        at_most = rows_per_prompt(self.rows_per_prompt, seen or (), least=self.agreement_least)
         system = task.system(taxonomy)
-        for group in questions([task.question(row.feedback) for row in rows], at_most=self.rows_per_prompt):
-            asked = [texts[index] for index in group]
-            by_text |= await self._ask(task, system, asked, taxonomy, answers)
-            # Asked alone, no other row's text can be the reason that this one has no answer.
-            for text in [text for text in asked if text not in by_text]:
-                by_text |= await self._ask(task, system, [text], taxonomy, answers)
-        answers.labels = [by_text.get(text, task.fallback) for text in texts]
-        return answers
+        limits = _Limits(at_most, self._tokens_for_rows(system))
+        plan = planned([task.question(row.feedback) for row in rows], at_most=at_most, at_most_tokens=limits.tokens)
+        asked = Asked(model_id=self.model_id, task=task, taxonomy=taxonomy, system=system, tier=tier)
+        round_ = _Round(prompting=self._prompting, asked=asked, plan=plan)
+        await round_.ask(plan.groups)
+        agreement: tuple[Agreement, ...] = ()
+        if seen is not None and at_most > 1:
+            share = share_to_check(self.agreement_share, seen)
+            agreement = await round_.check_again(_sampled(rows, round_.together, share), at_most)
+        if self.unsure_model_id is not None and (unsure := round_.unsure()):
+            await round_.ask_another(self.unsure_model_id, limits.regrouped(unsure, plan))
+        return round_.answers(agreement)
 
-    async def _ask(
-        self, task: Task, system: str, texts: Sequence[str], taxonomy: Taxonomy, answers: Answers
-    ) -> dict[str, str]:
-        prompt = packed(system, texts, token_hex=self.token_hex)
-        request = Request(
-            model_id=self.model_id,
-            system=prompt.system,
-            turns=(Turn("user", (Text(prompt.user),)),),
-            max_tokens=prompt.max_tokens,
-            metadata={"task": task.name},
+    def _tokens_for_rows(self, system: str) -> int:
+        if not self.prompt_tokens:
+            return 0
+        # A system prompt that fills the budget alone leaves one row a prompt: 1 is less than any row.
+        return max(1, self.prompt_tokens - estimated_tokens(system) - FRAME_TOKENS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    rows: int
+    tokens: int
+
+    def regrouped(self, places: Iterable[int], plan: Plan) -> list[list[int]]:
+        return regrouped(places, plan, at_most=self.rows, at_most_tokens=self.tokens)
+
+
+def _sampled(rows: Sequence[Row], places: Iterable[int], share: float) -> list[int]:
+    """The places to check, in the order of their rows' hashes, which is not the order they were asked in."""
+    if share <= 0:
+        return []
+    drawn = [(position(rows[place].identity), place) for place in places]
+    return [place for at, place in sorted(drawn) if at < share]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Round:
+    """What is known so far of the rows of one call, by their places. ``together`` were answered beside other rows."""
+
+    prompting: Prompting
+    asked: Asked
+    plan: Plan
+    labels: dict[int, str] = field(default_factory=dict)
+    refusals: dict[int, str] = field(default_factory=dict)
+    together: set[int] = field(default_factory=set)
+    spent: dict[str, Spent] = field(default_factory=dict)
+    _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _blame: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _rows_are_to_blame: bool = False
+
+    async def ask(self, groups: Sequence[Sequence[int]]) -> None:
+        await _all([self._answer(group) for group in groups])
+
+    async def check_again(self, places: Sequence[int], size: int) -> tuple[Agreement, ...]:
+        """Each alone. Where the two answers differ the later one stays: no neighbour and no position was in it."""
+        before = {place: self.labels[place] for place in places}
+        compared: Counter[bool] = Counter()
+
+        async def check(place: int) -> None:
+            again = (await self._prompt(self.asked, [place])).labels.get(1)
+            if again is not None:
+                compared[again == before[place]] += 1
+                self.labels[place] = again
+
+        await _all([check(place) for place in places])
+        if not compared:
+            return ()
+        return (Agreement(rows_per_prompt=size, checked=compared.total(), agreed=compared[True]),)
+
+    def unsure(self) -> list[int]:
+        """Places that the model called unknown or gave no valid answer about; never what it says of its certainty."""
+        fallback = self.asked.task.fallback
+        places = sorted(set(self.plan.asked_at) - self.refusals.keys())
+        return [place for place in places if self.labels.get(place, fallback) == fallback]
+
+    async def ask_another(self, model_id: str, groups: Sequence[Sequence[int]]) -> None:
+        """Once; whatever has no valid answer then keeps what it had."""
+        asked = replace(self.asked, model_id=model_id)
+
+        async def ask(group: Sequence[int]) -> None:
+            reading = await self._prompt(asked, group)
+            if reading.refusal:
+                log.warning("second_model_refused", model_id=model_id, rows=len(group), reason=reading.refusal)
+            self.labels.update((group[number - 1], label) for number, label in reading.labels.items())
+
+        await _all([ask(group) for group in groups])
+
+    def answers(self, agreement: tuple[Agreement, ...]) -> Answers:
+        places = self.plan.asked_at
+        fallback = self.asked.task.fallback
+        return Answers(
+            labels=[None if first in self.refusals else self.labels.get(first, fallback) for first in places],
+            refusals={place: self.refusals[first] for place, first in enumerate(places) if first in self.refusals},
+            spent_by_model=dict(self.spent),
+            agreement=agreement,
+            suspicious=len(self.plan.suspicious),
         )
-        for attempt in range(ATTEMPTS):
-            try:
-                reply = await self.model.converse(request)
-                break
-            except TransientError as error:
-                if attempt == ATTEMPTS - 1:
-                    raise
-                await asyncio.sleep(PATIENCE.delay(attempt, self.uniform, at_least=error.retry_after))
-        answers.calls += 1
-        answers.usage += reply.usage
-        labels = task.read(reply.text, prompt.rows, taxonomy)
-        return {text: labels[number] for number, text in enumerate(texts, start=1) if number in labels}
+
+    async def _answer(self, group: Sequence[int]) -> None:
+        reading = await self._prompt(self.asked, group)
+        if reading.refusal:
+            await self._make_sure_that_rows_are_to_blame(reading.refusal)
+            if len(group) == 1:
+                self.refusals[group[0]] = reading.refusal
+            else:
+                middle = len(group) // 2
+                await _all([self._answer(group[:middle]), self._answer(group[middle:])])
+            return
+        for number, place in enumerate(group, start=1):
+            if number in reading.labels:
+                self.labels[place] = reading.labels[number]
+        if len(group) > 1:
+            self.together.update(place for place in group if place in self.labels)
+        # Asked alone, no other row's text can be the reason that this one has no answer.
+        await _all([self._answer_alone(place) for place in group if place not in self.labels])
+
+    async def _answer_alone(self, place: int) -> None:
+        reading = await self._prompt(self.asked, [place])
+        if reading.refusal:
+            await self._make_sure_that_rows_are_to_blame(reading.refusal)
+            self.refusals[place] = reading.refusal
+        elif 1 in reading.labels:
+            self.labels[place] = reading.labels[1]
+
+    async def _make_sure_that_rows_are_to_blame(self, refusal: str) -> None:
+        """Raises PermanentError if the model refuses a harmless row too: then the chunk waits among the dead letters
+        for whoever mends the settings, and no row is given up."""
+        async with self._blame:
+            if not self._rows_are_to_blame:
+                if (await self._converse(self.asked, [HARMLESS])).refusal:
+                    raise PermanentError(refusal)
+                self._rows_are_to_blame = True
+
+    async def _prompt(self, asked: Asked, group: Sequence[int]) -> Reading:
+        return await self._converse(asked, [self.plan.lines[place] for place in group])
+
+    async def _converse(self, asked: Asked, lines: Sequence[str]) -> Reading:
+        async with self._gate:
+            reading = await self.prompting.ask(asked, lines)
+        self.spent[asked.model_id] = self.spent.get(asked.model_id, Spent()) + reading.spent
+        return reading
+
+
+async def _all(jobs: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """All of them to their end, then the first error: answers that are under way are paid for already."""
+    if len(jobs) == 1:
+        await jobs[0]
+        return
+    for outcome in await asyncio.gather(*jobs, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome

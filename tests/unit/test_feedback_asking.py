@@ -1,57 +1,78 @@
-"""Every row gets a label whatever the model does; only a model that is away, or refuses, stops a chunk."""
+"""Every row gets a label whatever the model does; a row that no model would take fails alone, with the reason."""
 
-import asyncio
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from services.feedback_tagger.asking import ATTEMPTS, Asker
+from services.feedback_tagger.asking import HARMLESS, Answers, Asker
 from services.feedback_tagger.domain.feedback import Feedback, Row
+from services.feedback_tagger.domain.spent import Agreement, Spent
 from services.feedback_tagger.domain.taxonomy import Category, Taxonomy, taxonomy_of
+from services.feedback_tagger.planner.agreement import EARLY_SHARE, position
 from services.feedback_tagger.tasks.categorise import CATEGORISE
-from shared.errors import PermanentError, Throttled, TransientError
-from shared.model.port import Reply, Request, Text, Usage
+from shared.errors import PermanentError, TransientError
+from shared.model.port import Model, Reply, Request, Text, Usage
+from shared.model.prices import ModelPrice
 
 TAXONOMY = taxonomy_of([Category(1, "Payment"), Category(2, "Hardware failures")])
+PRICE = ModelPrice(
+    model_id="m", name="M", input=Decimal(1), output=Decimal(2), flex=Decimal("0.5"), cache_read=Decimal("0.1")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """An answer that ends for another reason than that it is complete."""
+
+    reason: str
+    text: str = ""
 
 
 @dataclass(slots=True)
 class ScriptedModel:
-    """Answers each prompt's rows with ``answer``, or raises what it returns; remembers the rows of every prompt."""
+    """Answers each prompt's rows with ``answer``, or raises what it returns; remembers rows and requests."""
 
-    answer: Callable[[Sequence[str]], str | Exception]
+    answer: Callable[[Sequence[str]], str | Exception | Stopped]
     asked: list[list[str]] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
 
     async def converse(self, request: Request) -> Reply:
         (text,) = request.turns[0].blocks
         assert isinstance(text, Text)
         rows = [line.split("|", 1)[1] for line in text.text.split("\n")[1:-1]]
         self.asked.append(rows)
+        self.requests.append(request)
         answer = self.answer(rows)
         if isinstance(answer, Exception):
             raise answer
         usage = Usage(input_tokens=10 * len(rows), output_tokens=len(rows))
-        return Reply(blocks=(Text(answer),), stop_reason="end_turn", usage=usage, latency_ms=1)
+        stopped = answer if isinstance(answer, Stopped) else Stopped("end_turn", answer)
+        return Reply(blocks=(Text(stopped.text),), stop_reason=stopped.reason, usage=usage, latency_ms=1)
 
 
 def rows_of(*texts: str) -> list[Row]:
     return [Row(line=n, identity=str(n), feedback=Feedback(feedback=text)) for n, text in enumerate(texts, start=2)]
 
 
-def asker(model: ScriptedModel, *, rows_per_prompt: int = 20) -> Asker:
-    return Asker(
-        model=model,
-        model_id="m",
-        rows_per_prompt=rows_per_prompt,
-        token_hex=lambda size: "ab" * size,
-        uniform=lambda low, high: high,
-    )
+def asker(model: Model, **fields: Any) -> Asker:
+    plain: dict[str, Any] = {"model_id": "m", "rows_per_prompt": 20, "price_of": lambda _: PRICE}
+    return Asker(model=model, token_hex=lambda size: "ab" * size, **plain | fields)
+
+
+async def ask(model: ScriptedModel, *texts: str, **fields: Any) -> Answers:
+    return await asker(model, **fields).labels(CATEGORISE, rows_of(*texts), TAXONOMY)
 
 
 def numbered(rows: Sequence[str]) -> str:
     return "\n".join(f"{n}:{2 if 'screen' in row else 1}" for n, row in enumerate(rows, start=1))
+
+
+def unless(word: str, refusal: Exception | Stopped) -> Callable[[Sequence[str]], str | Exception | Stopped]:
+    return lambda rows: refusal if any(word in row for row in rows) else numbered(rows)
 
 
 async def test_rows_share_prompts_and_equal_rows_share_an_answer() -> None:
@@ -61,7 +82,7 @@ async def test_rows_share_prompts_and_equal_rows_share_an_answer() -> None:
     )
     assert answers.labels == ["Payment", "Hardware failures", "Payment", "Payment"]
     assert model.asked == [["charged twice", "screen black"], ["card refused"]]
-    assert (answers.calls, answers.usage) == (2, Usage(input_tokens=30, output_tokens=3))
+    assert answers.spent == Spent(calls=2, input_tokens=30, output_tokens=3, nano_usd=36_000)
 
 
 async def test_only_rows_without_a_valid_answer_are_asked_again_alone_and_once() -> None:
@@ -105,25 +126,156 @@ async def test_without_categories_everything_is_unknown_and_nothing_is_asked() -
 
 async def test_no_rows_are_no_question() -> None:
     model = ScriptedModel(numbered)
-    assert (await asker(model).labels(CATEGORISE, [], TAXONOMY)).labels == []
+    assert list((await asker(model).labels(CATEGORISE, [], TAXONOMY)).labels) == []
     assert model.asked == []
 
 
-@pytest.mark.looptime
-async def test_a_hiccup_is_waited_out_and_an_outage_is_handed_to_the_queue() -> None:
-    hiccups = [Throttled("slow down", retry_after=4), TransientError("reset")]
-    model = ScriptedModel(lambda rows: hiccups.pop(0) if hiccups else numbered(rows))
-    assert (await asker(model).labels(CATEGORISE, rows_of("a"), TAXONOMY)).labels == ["Payment"]
-    assert asyncio.get_running_loop().time() >= 4
-
+async def test_an_outage_is_the_queues_to_wait_out() -> None:
     away = ScriptedModel(lambda rows: TransientError("connection refused"))
     with pytest.raises(TransientError, match="refused"):
-        await asker(away).labels(CATEGORISE, rows_of("a"), TAXONOMY)
-    assert len(away.asked) == ATTEMPTS
+        await ask(away, "a")
+    assert len(away.asked) == 1
 
 
-async def test_a_request_that_the_model_refuses_is_not_repeated() -> None:
+REFUSALS = [
+    (PermanentError("ValidationException: blocked"), "ValidationException: blocked"),
+    (Stopped("content_filtered", "1:1"), "the model's content filter stopped its answer"),
+    (Stopped("guardrail_intervened", "Sorry."), "a guardrail stopped the answer"),
+    (Stopped("model_context_window_exceeded"), "is too long for the model's context"),
+]
+
+
+@pytest.mark.parametrize(("refusal", "reason"), REFUSALS)
+async def test_a_row_that_the_model_refuses_fails_alone(refusal: Exception | Stopped, reason: str) -> None:
+    rows = rows_of("a", "b", "obscene", "screen", "e", "f", "obscene")
+    model = ScriptedModel(unless("obscene", refusal))
+    answers = await asker(model).labels(CATEGORISE, rows, TAXONOMY)
+    assert answers.labels == ["Payment", "Payment", None, "Hardware failures", "Payment", "Payment", None]
+    assert answers.refusals == {2: reason, 6: reason}
+    assert [(row.line, row.reason) for row in answers.failed(rows)] == [(4, reason), (8, reason)]
+    assert [each.row.line for each in answers.labelled(rows)] == [2, 3, 5, 6, 7]
+
+
+@pytest.mark.parametrize("texts", [("a",), tuple("abcdefgh")])
+async def test_a_request_that_no_row_is_to_blame_for_is_refused_as_a_whole(texts: Sequence[str]) -> None:
     model = ScriptedModel(lambda rows: PermanentError("no such model"))
     with pytest.raises(PermanentError, match="no such model"):
-        await asker(model).labels(CATEGORISE, rows_of("a", "b"), TAXONOMY)
-    assert len(model.asked) == 1
+        await ask(model, *texts)
+    assert model.asked == [list(texts), [HARMLESS]]
+
+
+async def test_an_answer_cut_short_counts_as_far_as_it_is_whole() -> None:
+    def cut(rows: Sequence[str]) -> str | Stopped:
+        return Stopped("max_tokens", "1:1\n2:2\n3:1") if len(rows) > 1 else "1:2"
+
+    model = ScriptedModel(cut)
+    assert (await ask(model, "a", "b", "c")).labels == ["Payment", "Hardware failures", "Hardware failures"]
+    assert model.asked == [["a", "b", "c"], ["c"]]
+
+
+@pytest.mark.parametrize("reason", ["end_turn", "malformed_model_output", "tool_use", "a_reason_of_next_year"])
+async def test_whatever_else_ends_an_answer_its_valid_lines_count(reason: str) -> None:
+    model = ScriptedModel(lambda rows: Stopped(reason, "1:1\n2"))
+    assert (await ask(model, "a", "b")).labels == ["Payment", "Payment"]
+    assert model.asked == [["a", "b"], ["b"]]
+
+
+async def test_a_tier_that_the_model_refuses_is_left_out_from_then_on() -> None:
+    model = ScriptedModel(numbered)
+    answer = model.answer
+    model.answer = lambda rows: PermanentError("no flex") if model.requests[-1].service_tier == "flex" else answer(rows)
+    asking = asker(model)
+    for _ in range(2):
+        answers = await asking.labels(CATEGORISE, rows_of("a"), TAXONOMY, tier="flex")
+        assert (answers.labels, answers.spent.nano_usd) == (["Payment"], 12_000)
+    assert [request.service_tier for request in model.requests] == ["flex", "default", "default"]
+
+
+async def test_a_tier_that_the_model_takes_costs_what_it_costs() -> None:
+    model = ScriptedModel(numbered)
+    answers = await asker(model).labels(CATEGORISE, rows_of("a"), TAXONOMY, tier="flex")
+    assert answers.spent.nano_usd == 6_000
+
+
+async def test_a_bad_row_is_not_taken_for_a_refused_tier() -> None:
+    model = ScriptedModel(unless("obscene", PermanentError("blocked")))
+    asking = asker(model)
+    await asking.labels(CATEGORISE, rows_of("a", "obscene"), TAXONOMY, tier="flex")
+    await asking.labels(CATEGORISE, rows_of("b"), TAXONOMY, tier="flex")
+    assert model.requests[-1].service_tier == "flex"
+
+
+@pytest.mark.parametrize(("minimum", "cached"), [(None, False), (10, True), (100_000, False)])
+async def test_the_prefix_is_kept_only_where_the_model_keeps_one_so_short(minimum: int | None, cached: bool) -> None:
+    model = ScriptedModel(numbered)
+    price = ModelPrice(
+        model_id="m", name="M", input=Decimal(1), output=Decimal(2), cache_read=Decimal("0.1"), cache_minimum=minimum
+    )
+    await ask(model, "a", price_of=lambda _: price)
+    assert model.requests[0].cache_system is cached
+
+
+async def test_a_model_without_a_price_is_counted_as_such() -> None:
+    answers = await ask(ScriptedModel(numbered), "a", price_of=lambda _: None)
+    assert answers.spent == Spent(calls=1, unpriced_calls=1, input_tokens=10, output_tokens=1)
+
+
+@dataclass(slots=True)
+class TwoModels:
+    """The one called ``strong`` answers as ``second`` says; both count what they are asked."""
+
+    first: ScriptedModel
+    second: ScriptedModel
+
+    async def converse(self, request: Request) -> Reply:
+        return await (self.second if request.model_id == "strong" else self.first).converse(request)
+
+
+async def test_rows_without_a_sure_answer_are_asked_of_the_stronger_model_once() -> None:
+    models = TwoModels(
+        ScriptedModel(lambda rows: "\n".join(f"{n}:{row}" for n, row in enumerate(rows, start=1))),
+        ScriptedModel(lambda rows: "1:2\n2:0\n3:9"),
+    )
+    answers = await asker(models, unsure_model_id="strong").labels(
+        CATEGORISE, rows_of("1", "0", "x", "2", "7"), TAXONOMY
+    )
+    assert answers.labels == ["Payment", "Hardware failures", "unknown", "Hardware failures", "unknown"]
+    assert models.second.asked == [["0", "x", "7"]]
+    assert {model: spent.calls for model, spent in answers.spent_by_model.items()} == {"m": 3, "strong": 1}
+
+
+async def test_a_stronger_model_that_refuses_leaves_the_first_answers() -> None:
+    models = TwoModels(
+        ScriptedModel(lambda rows: "1:0\n2:1"), ScriptedModel(lambda rows: PermanentError("no such model"))
+    )
+    answers = await asker(models, unsure_model_id="strong").labels(CATEGORISE, rows_of("a", "b"), TAXONOMY)
+    assert (answers.labels, answers.refusals) == (["unknown", "Payment"], {})
+
+
+async def test_a_sample_of_rows_is_asked_again_alone_and_the_answer_alone_stays() -> None:
+    model = ScriptedModel(lambda rows: "1:2" if len(rows) == 1 and rows[0] in "bd" else numbered(rows))
+    rows = rows_of(*"abcdef")
+    answers = await asker(model, agreement_share=1.0).labels(CATEGORISE, rows, TAXONOMY, seen=())
+    assert answers.agreement == (Agreement(rows_per_prompt=20, checked=6, agreed=4),)
+    assert answers.labels == [*["Payment", "Hardware failures"] * 2, "Payment", "Payment"]
+    by_hash = sorted(rows, key=lambda row: position(row.identity))
+    assert model.asked[1:] == [[row.feedback.feedback] for row in by_hash]
+
+
+async def test_the_same_rows_are_checked_in_every_task_and_none_outside_a_run() -> None:
+    rows = rows_of(*(f"row text {n}" for n in range(200)))
+    drawn = [row.feedback.feedback for row in rows if position(row.identity) < EARLY_SHARE]
+    for _ in range(2):
+        model = ScriptedModel(numbered)
+        await asker(model, agreement_share=0.02).labels(CATEGORISE, rows, TAXONOMY, seen=())
+        assert sorted(row for (row,) in model.asked[10:]) == sorted(drawn)
+    model = ScriptedModel(numbered)
+    answers = await asker(model, agreement_share=0.02).labels(CATEGORISE, rows, TAXONOMY)
+    assert (len(model.asked), answers.agreement) == (10, ())
+
+
+async def test_prompts_shrink_when_rows_disturb_each_other() -> None:
+    model = ScriptedModel(numbered)
+    seen = [Agreement(rows_per_prompt=20, checked=60, agreed=40)]
+    await asker(model).labels(CATEGORISE, rows_of(*(f"row text {n}" for n in range(20))), TAXONOMY, seen=seen)
+    assert [len(rows) for rows in model.asked] == [10, 10]

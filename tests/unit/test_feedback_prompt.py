@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.feedback_tagger.domain.feedback import Feedback
 from services.feedback_tagger.domain.taxonomy import UNKNOWN, Category, taxonomy_of
 from services.feedback_tagger.planner.answer import read_answer
-from services.feedback_tagger.planner.batch import chunked, questions
+from services.feedback_tagger.planner.batch import chunked, planned
 from services.feedback_tagger.planner.injection import trips
 from services.feedback_tagger.planner.prompt import as_one_line, packed
 from services.feedback_tagger.tasks.categorise import CATEGORISE
@@ -62,13 +62,24 @@ def test_what_customers_usually_write_does_not_trip_it(text: str) -> None:
 
 def test_rows_that_trip_the_check_are_asked_alone_and_equal_rows_once() -> None:
     texts = ["late", HOSTILE[0], "broken", "late ", "la\nte", HOSTILE[1], "slow"]
-    assert questions(texts, at_most=3) == [[0, 2, 4], [6], [1], [5]]
+    plan = planned(texts, at_most=3)
+    assert plan.groups == [[0, 2, 4], [6], [1], [5]]
+    assert plan.asked_at == [0, 1, 2, 0, 4, 5, 6]
+    assert plan.suspicious == {1, 5}
+
+
+def test_a_prompt_is_bounded_by_tokens_too_and_a_long_row_is_alone() -> None:
+    texts = ["late", "x " * 400, "broken", "slow"]
+    assert planned(texts, at_most=20, at_most_tokens=100).groups == [[0], [1], [2, 3]]
+    assert planned(texts, at_most=20, at_most_tokens=1).groups == [[0], [1], [2], [3]]
 
 
 @given(st.lists(st.text(max_size=50), max_size=40), st.integers(1, 25))
 def test_every_different_text_is_asked_exactly_once(texts: list[str], at_most: int) -> None:
-    groups = questions(texts, at_most=at_most)
+    plan = planned(texts, at_most=at_most, at_most_tokens=60)
+    groups = plan.groups
     asked = [as_one_line(texts[index]) for group in groups for index in group]
+    assert [as_one_line(texts[place]) for place in plan.asked_at] == list(plan.lines) == list(map(as_one_line, texts))
     assert sorted(asked) == sorted({as_one_line(text) for text in texts})
     assert all(1 <= len(group) <= at_most for group in groups)
 

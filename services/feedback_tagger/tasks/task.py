@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from services.feedback_tagger.domain.feedback import Feedback
 from services.feedback_tagger.domain.taxonomy import Taxonomy
+from services.feedback_tagger.planner.prompt import ANSWER_TOKENS_PER_ROW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,7 +13,8 @@ class Task:
     """``system`` writes the part of the prompt that all rows share; ``question`` is what a row adds to it.
 
     ``read`` maps an answer to labels by row number (from 1), leaving out rows without a valid one. A row that stays
-    without one gets ``fallback``. Files under ``upload_prefix`` are for this task.
+    without one gets ``fallback``. Files under ``upload_prefix`` are for this task. ``answer_tokens_per_row`` is the
+    room that a row's answer needs.
     """
 
     name: str
@@ -22,3 +24,4 @@ class Task:
     question: Callable[[Feedback], str]
     read: Callable[[str, int, Taxonomy], dict[int, str]]
     fallback: str
+    answer_tokens_per_row: int = ANSWER_TOKENS_PER_ROW
