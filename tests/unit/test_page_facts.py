@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.feedback_tagger.documents.html_text import text_of_html
+from services.feedback_tagger.documents.html_text import parsed, text_of_html
+from services.feedback_tagger.documents.microdata import microdata_items
 from services.feedback_tagger.documents.page_facts import (
     LARGEST_CHARACTERS,
     UnreadablePage,
@@ -240,3 +241,34 @@ def test_a_page_of_megabytes_stays_within_memory() -> None:
     finally:
         stop()
     assert peak < 20 * len(page)
+
+
+NESTED = """
+<div itemscope itemtype="http://schema.org/Product" itemref="more"><h1 itemprop="name">Pocket Cam 2</h1>
+<div itemprop="offers" itemscope itemtype="http://schema.org/AggregateOffer"><span itemprop="lowPrice">19.99</span>
+<div itemprop="offers" itemscope itemtype="http://schema.org/Offer">
+<time itemprop="validFrom" datetime="2024-03-25">soon</time>
+<a itemprop="url" href="https://shop.example/1">here</a></div></div></div><p id="more"><b itemprop="color">black</b></p>
+<div itemscope itemtype="http://schema.org/Review"><p itemprop="reviewBody">Good.</p></div>
+"""
+
+
+def flat(node: Any) -> Any:
+    """A value without what the two readers write differently: one value or a list of it, an empty type."""
+    if isinstance(node, list):
+        return flat(node[0]) if len(node) == 1 else [flat(each) for each in node]
+    if isinstance(node, Mapping):
+        inner = {**node, **node.get("properties", {}), "@type": node.get("@type") or node.get("type")}
+        return {name: flat(value) for name, value in inner.items() if name not in ("properties", "type")}
+    return node
+
+
+@pytest.mark.parametrize("body", [MICRODATA, NESTED])
+def test_microdata_is_read_as_a_full_reader_of_it_does(body: str) -> None:
+    from extruct.w3cmicrodata import MicrodataExtractor  # noqa: PLC0415  # seconds, for this test alone
+
+    tree = parsed(a_page(body=body))
+    assert tree is not None
+    assert [flat(each) for each in microdata_items(tree)] == [
+        flat(each) for each in MicrodataExtractor(nested=True).extract_items(tree, base_url=None)
+    ]

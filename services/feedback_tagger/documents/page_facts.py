@@ -4,22 +4,22 @@ A fact comes with where it stands and the text it stands on, so that a wrong one
 several products or currencies, nothing is taken of them: guessing is left to whoever asks a model.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, TypeAlias
 
-from extruct.jsonld import JsonLdExtractor
-from extruct.opengraph import OpenGraphExtractor
-from extruct.w3cmicrodata import MicrodataExtractor
 from lxml import html
 from price_parser import Price
 
 from services.feedback_tagger.documents.html_text import parsed, text_of_tree
+from services.feedback_tagger.documents.microdata import microdata_items
 
 LARGEST_CHARACTERS = 5_000_000
 LARGEST_SCRIPT = 512 * 1024
+MOST_METAS = 500
 TEXT_CHARACTERS = 6_000
 """How much of the page's text is kept for a question: the facts of a product stand near its top."""
 EVIDENCE_CHARACTERS = 200
@@ -65,6 +65,8 @@ _PRODUCTS = frozenset(
 # Prices that the shop shows as what the thing used to cost.
 _FORMER_PRICES = frozenset({"listprice", "strikethroughprice", "srp", "msrp", "regularprice"})
 _PLAIN_PRICE = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,4})?")
+_WRAPPING = re.compile(r"<!--|-->|^\s*(?://)?\s*(?:<!\[CDATA\[|\]\]>)|;\s*$|^\s*//.*$", re.MULTILINE)
+_TRAILING_COMMA = re.compile(r",\s*([}\]])")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -100,7 +102,7 @@ def read_page(source: str) -> Page:
     heading = _heading(tree)
     # From the most exact to the least: a name that a better source has is not looked up in a worse one.
     facts = _from_nodes(_json_ld(tree), heading, "json-ld")
-    facts = _completed(facts, _from_nodes(_microdata(tree), heading, "microdata"))
+    facts = _completed(facts, _from_nodes(microdata_items(tree), heading, "microdata"))
     facts = _completed(facts, _open_graph(tree))
     text = text_of_tree(tree, about=TEXT_CHARACTERS)[:TEXT_CHARACTERS]
     if not facts and not text:
@@ -149,42 +151,28 @@ def _json_ld(tree: html.HtmlElement) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     # One by one: a script that cannot be read costs itself alone.
     for script in tree.xpath("//script[@type='application/ld+json']"):
-        if len(script.text or "") > LARGEST_SCRIPT:
-            continue
-        try:
-            found.extend(_nodes(JsonLdExtractor().extract_items(script)))
-        except (ValueError, RecursionError, TypeError, AttributeError):
-            continue
+        text = script.text or ""
+        if len(text) <= LARGEST_SCRIPT:
+            try:
+                found.extend(_nodes(_as_json(text)))
+            except (ValueError, RecursionError):
+                continue
     return found
 
 
-def _microdata(tree: html.HtmlElement) -> list[Mapping[str, Any]]:
+def _as_json(text: str) -> Any:
     try:
-        items = MicrodataExtractor(nested=True).extract_items(tree, base_url=None)
-    except (ValueError, RecursionError, TypeError, AttributeError, KeyError):
-        return []  # References in a circle, addresses that are none.
-    return [_as_node(item) for item in items if isinstance(item, Mapping)]
-
-
-def _as_node(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A microdata item in the form of a JSON-LD node."""
-    properties = item.get("properties")
-    node = {
-        str(name): [_as_node(v) if isinstance(v, Mapping) else v for v in value]
-        if isinstance(value, list)
-        else _as_node(value)
-        if isinstance(value, Mapping)
-        else value
-        for name, value in (properties.items() if isinstance(properties, Mapping) else ())
-    }
-    return {**node, "@type": item.get("type")}
+        return json.loads(text, strict=False)
+    except ValueError:
+        # Templates leave comments round it and a comma after the last entry.
+        return json.loads(_TRAILING_COMMA.sub(r"\1", _WRAPPING.sub("", text)), strict=False)
 
 
 def _nodes(value: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:
     """The nodes of a document: lists and graphs opened, what a page is about included."""
     if depth > 6:
         return
-    if isinstance(value, list | tuple) or hasattr(value, "__next__"):
+    if isinstance(value, list):
         for entry in value:
             yield from _nodes(entry, depth + 1)
     elif isinstance(value, Mapping):
@@ -271,14 +259,9 @@ def _amount(offer: _Offer) -> Decimal:
 
 
 def _open_graph(tree: html.HtmlElement) -> dict[Name, Fact]:
-    try:
-        items = OpenGraphExtractor().extract_items(tree)
-    except (ValueError, TypeError, AttributeError, KeyError):
-        return {}
     said: dict[str, str] = {}
-    for item in items:
-        for name, value in item.get("properties", ()):
-            said.setdefault(str(name).lower(), str(value))
+    for meta in tree.xpath("//meta[@property and @content]")[:MOST_METAS]:
+        said.setdefault(meta.get("property").strip().lower(), meta.get("content").strip())
     if "product" not in said.get("og:type", "").lower() and not any(
         name.startswith(("product:", "og:price:")) for name in said
     ):
