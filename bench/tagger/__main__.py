@@ -29,9 +29,10 @@ from bench.tagger.dataset import NoData
 from bench.tagger.engines import measure_engines
 from bench.tagger.quota import TERMS, measure_quota
 from bench.tagger.singles import measure_singles
-from bench.tagger.stage import Stage, running_stage
+from bench.tagger.stage import Stage, WrongRun, running_stage
 from bench.tagger.throughput import measure_throughput
 from bench.tagger.whole_run import measure_rows
+from local.processes import StartFailed
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "bench" / "results" / "tagger.json"
@@ -96,7 +97,12 @@ async def _measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     with running_stage(folder) as stage:
         for name in options.parts:
             print(name, flush=True)
-            results |= await PARTS[name](stage, options)
+            try:
+                results |= await PARTS[name](stage, options)
+            except (WrongRun, StartFailed) as failure:
+                # An hour of other figures is not to be lost over one part.
+                results.setdefault("failed", {})[name] = str(failure)
+                print(f"  failed: {failure}", flush=True)
     return results
 
 
@@ -112,7 +118,7 @@ def _about(options: argparse.Namespace) -> dict[str, Any]:
     return {"runs": dict.fromkeys(options.parts, about)}
 
 
-def main() -> None:
+def main() -> int:
     options = _arguments()
     about = _about(options)
     print(f"feedback tagger; load {machine()['load_average_at_start']}", flush=True)
@@ -122,11 +128,13 @@ def main() -> None:
     if not options.short:
         RESULTS.parent.mkdir(exist_ok=True)
         kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+        kept.pop("failed", None)
         runs = {**kept.get("runs", {}), **about["runs"]}
         written = {**kept, **results, **next(iter(about["runs"].values())), "runs": runs}
         RESULTS.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
         print(f"\n  {RESULTS.relative_to(ROOT)}")
+    return 1 if "failed" in results else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
