@@ -11,6 +11,15 @@ locals {
   to_topics = { context_key = "aws:sns:topicArn", arn_pattern = "arn:${data.aws_partition.current.partition}:sns:${local.own}" }
 
   deletion_window_days = var.protect ? 30 : 7
+
+  senders = {
+    "s3.amazonaws.com"         = local.to_queues
+    "sns.amazonaws.com"        = local.to_queues
+    "budgets.amazonaws.com"    = local.to_topics
+    "cloudwatch.amazonaws.com" = local.to_topics
+    "events.amazonaws.com"     = local.to_topics
+    "events.rds.amazonaws.com" = local.to_topics
+  }
 }
 
 module "data" {
@@ -29,13 +38,5 @@ module "messages" {
   name                 = "${var.name}-messages"
   description          = "${var.name}: queues and topics"
   deletion_window_days = local.deletion_window_days
-
-  senders = {
-    "s3.amazonaws.com"         = local.to_queues
-    "sns.amazonaws.com"        = local.to_queues
-    "budgets.amazonaws.com"    = local.to_topics
-    "cloudwatch.amazonaws.com" = local.to_topics
-    "events.amazonaws.com"     = local.to_topics
-    "events.rds.amazonaws.com" = local.to_topics
-  }
+  senders              = local.senders
 }
