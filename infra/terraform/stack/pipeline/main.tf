@@ -1,0 +1,56 @@
+# A repository and a pipeline for each service, and one bucket for what they pass on.
+
+module "artifacts" {
+  source = "../../modules/bucket"
+
+  name           = var.artifact_bucket_name
+  key_arn        = var.key_arn
+  retention_days = 30
+  protect        = var.protect
+}
+
+locals {
+  scripts = {
+    deploy   = "deploy.py"
+    run_task = "run_task.py"
+  }
+}
+
+# The pipeline has no source but an image: its scripts come from here, and change with an apply.
+resource "aws_s3_object" "script" {
+  for_each = local.scripts
+
+  bucket = module.artifacts.name
+  # The digest in the key: the bucket drops what is old, and a plan uploads again what has gone.
+  key          = "scripts/${filesha256("${path.module}/../../../pipeline/${each.value}")}/${each.value}"
+  source       = "${path.module}/../../../pipeline/${each.value}"
+  source_hash  = filemd5("${path.module}/../../../pipeline/${each.value}")
+  content_type = "text/x-python"
+}
+
+module "pipeline" {
+  source   = "../../modules/pipeline"
+  for_each = var.services
+
+  name             = "${var.name}-${each.key}"
+  cluster_name     = var.cluster_name
+  cluster_arn      = var.cluster_arn
+  service_name     = each.value.service_name
+  service_arn      = each.value.service_arn
+  families         = each.value.families
+  migration_family = each.value.migration_family
+  role_arns        = each.value.role_arns
+  artifact_bucket  = { name = module.artifacts.name, arn = module.artifacts.arn }
+  scripts          = { for what, file in local.scripts : what => aws_s3_object.script[what].key }
+  key_arn          = var.key_arn
+  keep_images      = var.keep_images
+
+  log_retention_days = var.log_retention_days
+
+  build = var.source_connection == null ? null : {
+    connection_arn = var.source_connection.arn
+    repository     = var.source_connection.repository
+    branch         = var.source_connection.branch
+    target         = each.value.build_target
+  }
+}
