@@ -1,13 +1,17 @@
 """Ingest, pool and finaliser around a real PostgreSQL, stopped and started again wherever it hurts."""
 
+import asyncio
 import csv
 import io
 import json
+import time
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Any
 
 import pytest
 
+from local.provisioning import MAX_RECEIVE_COUNT
 from services.feedback_tagger.asking import Asker
 from services.feedback_tagger.bucket.memory import MemoryBucket
 from services.feedback_tagger.domain.run import Terms
@@ -15,17 +19,17 @@ from services.feedback_tagger.finaliser import Finaliser
 from services.feedback_tagger.ingest import CHUNKS_AT_ONCE, Ingest
 from services.feedback_tagger.looking import Outlook
 from services.feedback_tagger.messages.chunk import read_chunk
-from services.feedback_tagger.pool import Pool
+from services.feedback_tagger.pool import LONGEST_WAIT_SECONDS, SPREAD_SECONDS, Pool, given_back
 from services.feedback_tagger.store.migrate import migrate_database
 from services.feedback_tagger.store.postgres import postgres_pool
 from services.feedback_tagger.store.postgres_rows import PostgresRows
 from services.feedback_tagger.store.postgres_runs import PostgresRuns
 from services.feedback_tagger.store.postgres_upkeep import PostgresUpkeep
-from shared.errors import BadInput, PermanentError, TransientError
+from shared.errors import BadInput, OverBudget, PermanentError, TransientError
 from shared.model.port import Reply, Request, Text, Usage
 from shared.notifications.memory import MemoryNotifications
 from shared.queue.memory import MemoryQueue
-from shared.queue.message import DeadLetter, Message, Outgoing
+from shared.queue.message import DeadLetter, GiveBack, Message, Outgoing
 from shared.queue.port import Failed
 from tests.support.feedback import a_file, a_row, many_rows
 
@@ -197,7 +201,9 @@ async def test_an_ingest_that_crashes_and_starts_over_sends_the_same_chunks_and_
     tagger.queue.room = 10**9
     # A deploy may have changed the setting meanwhile; the run goes on as it began.
     await tagger.an_ingest(rows_per_prompt=7).handle(news)
-    assert tagger.queue.bodies[: 2 * len(before)] == before + before
+    # What was sent and noted is not sent again; the second time goes on with the chunks that were refused.
+    assert tagger.queue.bodies[: len(before)] == before
+    assert [read_chunk(body).number for body in tagger.queue.bodies] == list(range(CHUNKS_AT_ONCE + 11))
     asked = tagger.model.calls
     await tagger.tag_everything()
     assert tagger.model.calls == asked + 11
@@ -360,6 +366,145 @@ async def test_a_chunk_that_fails_to_be_asked_stores_nothing_and_can_be_done_lat
     tagger.model.error = None
     await tagger.tag_everything()
     assert await tagger.database.fetchval("select count(*) from customer_feedback") == 3
+
+
+async def test_a_chunk_over_the_days_budget_goes_back_for_hours_and_its_run_says_until_when(tagger: Tagger) -> None:
+    await tagger.ingest.handle(tagger.uploaded("a.csv", a_file(many_rows(3))))
+    tagger.model.error = OverBudget("the day's budget is used up", retry_after=7200)
+    (body,) = tagger.queue.bodies
+    settled = await tagger.pool.handle(a_message(body))
+    assert settled == GiveBack("the day's budget is used up", after=7200)
+    # The clock of this test stands still, the database's goes on.
+    tagger.clock = time.time()
+    await tagger.a_finaliser().turn()
+    (shown,) = [json.loads(body) for key, body in tagger.bucket.objects.items() if key.startswith("runs/run-")]
+    assert shown["status"] == "open"
+    waits = datetime.fromisoformat(shown["waiting_until"]).timestamp() - tagger.clock
+    assert 7100 < waits <= 7200
+
+    tagger.model.error = None
+    assert await tagger.pool.handle(a_message(body)) is None
+    await tagger.a_finaliser().turn()
+    assert (tagger.results[0]["status"], tagger.results[0]["waiting_until"]) == ("complete", None)
+
+
+async def test_a_wait_of_a_night_is_looked_at_in_between_and_not_by_all_at_once() -> None:
+    spread = [given_back(OverBudget("used up", retry_after=80_000), lambda low, high, at=at: at * high).after  # type: ignore[misc]
+              for at in (0.0, 1.0)]  # fmt: skip
+    assert spread == [LONGEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS + SPREAD_SECONDS]
+    # Four days, as long as the queue keeps a message, and never the 50 receipts after which SQS moves it.
+    assert 4 * 24 * 3600 / spread[0] < MAX_RECEIVE_COUNT
+
+
+async def test_a_run_that_has_cost_what_it_may_leaves_its_further_rows_to_a_person(tagger: Tagger) -> None:
+    await tagger.ingest.handle(tagger.uploaded("a.csv", a_file(many_rows(12))))
+    first, second, third = tagger.queue.bodies
+    thrifty = tagger.a_pool(run_usd=0.000_001)
+    await thrifty.handle(a_message(first))
+    await tagger.database.execute("update feedback_chunk set nano_usd = 1000")
+    tagger.clock += 60
+    with pytest.raises(PermanentError, match="RUN_USD") as refused:
+        await thrifty.handle(a_message(second))
+    for body in (second, third):
+        await thrifty.bury(a_message(body), DeadLetter(str(refused.value), "PermanentError"))
+    await tagger.a_finaliser().turn()
+    assert (tagger.results[-1]["status"], tagger.results[-1]["failed"]) == ("failed", 8)
+
+    # Somebody raised it, and redrives the letters.
+    for body in (second, third):
+        await tagger.a_pool(run_usd=1.0).handle(a_message(body))
+    await tagger.a_finaliser().turn()
+    assert (tagger.results[-1]["status"], tagger.results[-1]["stored"]) == ("complete", 12)
+
+
+async def test_rows_that_cost_no_question_are_stored_whatever_the_budget(tagger: Tagger) -> None:
+    await tagger.ingest.handle(tagger.uploaded("a.csv", a_file(many_rows(3))))
+    await tagger.tag_everything()
+    tagger.model.error = OverBudget("used up", retry_after=60)
+    await tagger.ingest.handle(tagger.uploaded("b.csv", a_file(many_rows(3))))
+    assert await tagger.pool.handle(a_message(tagger.queue.bodies[-1])) is None
+    await tagger.a_finaliser().turn()
+    assert [result["duplicates"] for result in tagger.results] == [0, 3]
+
+
+class DiesAt:
+    """Passes calls on to several ports, and dies at call number ``n`` of all of them: before it, or after it was
+    carried out and before its answer came back."""
+
+    def __init__(self, n: int, *, after: bool) -> None:
+        self.left = n
+        self.after = after
+
+    def around(self, port: Any) -> Any:
+        dying = self
+
+        class Wrapped:
+            def __getattr__(self, name: str) -> Any:
+                method = getattr(port, name)
+
+                async def call(*args: Any, **kwargs: Any) -> Any:
+                    dying.left -= 1
+                    if dying.left == 0 and not dying.after:
+                        raise Killed
+                    answer = await method(*args, **kwargs)
+                    if dying.left == 0:
+                        raise Killed
+                    return answer
+
+                return call
+
+        return Wrapped()
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of it may run on."""
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before-the-call", "after-its-effect"])
+async def test_a_finaliser_that_dies_at_any_step_is_replaced_and_the_result_is_told_with_one_id(
+    tagger: Tagger, after: bool
+) -> None:
+    step, files = 0, 0
+    survived = False
+    while not survived:
+        step += 1
+        files += 1
+        before = len(tagger.mail.published)
+        await tagger.ingest.handle(
+            tagger.uploaded(f"{files}.csv", a_file([*many_rows(3, prefix=f"{after}{files}"), a_row(date="never")]))
+        )
+        (first,) = tagger.queue.bodies[-1:]
+        if step % 2:
+            await tagger.pool.handle(a_message(first))
+        else:
+            await tagger.pool.bury(a_message(first), DeadLetter("no", "PermanentError"))
+        dies = DiesAt(step, after=after)
+        dying = tagger.a_finaliser()
+        dying.store, dying.bucket, dying.notifications = (
+            dies.around(tagger.runs), dies.around(tagger.bucket), dies.around(tagger.mail),
+        )  # fmt: skip
+        try:
+            await dying.turn()
+            survived = dies.left > 0
+        except Killed:
+            pass
+        await tagger.database.execute("update feedback_run set announcer_until = now() - interval '1 second'")
+        await tagger.a_finaliser().turn()
+        told = tagger.mail.published[before:]
+        assert 1 <= len(told) <= 2, step
+        assert len({notification.notification_id for notification in told}) == 1, step
+        result = json.loads(told[-1].body)
+        assert result["status"] == ("partial" if step % 2 else "failed"), step
+        assert result == json.loads(tagger.bucket.objects[f"runs/{result['run_id']}.json"])
+        assert all(key in tagger.bucket.objects for key in result["rejects"]), step
+    assert step > 6, "the turn has fewer steps than thought: nothing was killed"
+
+
+async def test_ten_finalisers_at_once_close_a_run_once_and_tell_it_once(tagger: Tagger) -> None:
+    await tagger.ingest.handle(tagger.uploaded("a.csv", a_file(many_rows(3))))
+    await tagger.tag_everything()
+    await asyncio.gather(*(tagger.a_finaliser().turn() for _ in range(10)))
+    assert len(tagger.results) == 1
 
 
 async def test_a_task_that_this_build_does_not_know_is_a_permanent_error(tagger: Tagger) -> None:
