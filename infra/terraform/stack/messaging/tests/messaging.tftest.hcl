@@ -58,13 +58,13 @@ run "only_the_bucket_and_the_ticket_topic_may_send_and_each_to_its_own_queue" {
 
 run "the_mailbox_takes_from_our_topics_alone_and_by_tls" {
   assert {
-    condition = one([
+    condition = jsonencode(one([
       for statement in data.aws_iam_policy_document.mailbox.statement :
       { for condition in statement.condition : condition.variable => sort(tolist(condition.values)) } if statement.sid == "SentByTopics"
-      ]) == {
+      ])) == jsonencode({
       "aws:SourceArn"     = ["arn:aws:sns:eu-central-1:123456789012:deskhand-run-results", "arn:aws:sns:eu-central-1:123456789012:deskhand-ticket-updates"]
       "aws:SourceAccount" = ["123456789012"]
-    }
+    })
     error_message = "Whoever else may send could tell people anything in our name."
   }
 
