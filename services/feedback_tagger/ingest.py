@@ -1,20 +1,22 @@
 """From an uploaded file to chunks of checked rows, any number of times with the same outcome.
 
-Reading is deterministic and a run keeps the chunk size it began with, so an ingest that crashed and starts over sends
-the same chunks under the same numbers; those that are done already are dropped by the pool.
+Reading is deterministic, and how chunks are cut is noted before they go out. So an ingest that crashed goes on where it
+was: it sends the chunks under way again, cut alike and under the same numbers, and what was done already is dropped by
+the pool.
 """
 
-import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from tempfile import SpooledTemporaryFile
-from typing import BinaryIO, TypeVar, cast
+from typing import BinaryIO, cast
 
-from services.feedback_tagger.bucket.port import Bucket, ObjectGone
+from services.feedback_tagger.aside import aside
+from services.feedback_tagger.bucket.port import Bucket
 from services.feedback_tagger.domain.feedback import Row
+from services.feedback_tagger.domain.headers import Headers
 from services.feedback_tagger.domain.run import (
     RunState,
     document,
@@ -28,29 +30,36 @@ from services.feedback_tagger.domain.upload import Rejected, Survey, rows_of, su
 from services.feedback_tagger.messages.chunk import chunk_as_json, row_as_json
 from services.feedback_tagger.messages.uploaded import Uploaded, uploads_in
 from services.feedback_tagger.occurrences import counted_occurrences
-from services.feedback_tagger.planner.batch import chunked
+from services.feedback_tagger.planner.chunks import ChunkLimits, Cut, Sized, chunked
 from services.feedback_tagger.rejects import RejectList
 from services.feedback_tagger.results import run_notification
+from services.feedback_tagger.spooling import spooled
 from services.feedback_tagger.store.port import Ingested, NewRun, OpenedRun, RunStore
 from services.feedback_tagger.tasks import task_named, task_of_upload
+from services.feedback_tagger.tasks.task import Task
 from shared.backoff import Uniform
 from shared.clock import Now
 from shared.errors import BadInput
 from shared.logs import logger
+from shared.model.tokens import estimated_tokens
 from shared.notifications.port import Notifications
-from shared.queue.message import DeadLetter, Message, Outgoing
+from shared.queue.message import DeadLetter, GiveBack, Message, Outgoing, Settlement
 from shared.queue.port import Queue
 from shared.queue.sending import send_all
 
 log = logger("ingest")
 
-T = TypeVar("T")
-
 SPOOL_BYTES = 8 * 1024 * 1024
 # A quarter of an SQS message of 1 MiB: the text of a dead letter's reason and attributes must still fit beside it.
 CHUNK_BYTES = 200 * 1024
+# A row's number, its mark and its line end in a prompt.
+MARK_TOKENS = 4
 # Five batches of ten: enough to keep several sends under way, few enough to hold in memory.
 CHUNKS_AT_ONCE = 50
+# Two tasks at one file is rare and over soon: one of them is slow, or stopped, and its message came again.
+OVERTAKEN_SECONDS = 60.0
+# Unpacked. Some twenty million rows; a task has 20 GB of disk and reads two files at once.
+LARGEST_FILE_BYTES = 4 * 1024**3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +71,16 @@ class Ingest:
     chunks: Queue = field(repr=False)
     notifications: Notifications = field(repr=False)
     rows_per_prompt: int
+    tokens_per_prompt: int = 0
+    headers: Headers = field(default_factory=Headers)
+    largest_file_bytes: int = LARGEST_FILE_BYTES
     now: Now = field(repr=False)
     uniform: Uniform = field(repr=False)
 
-    async def handle(self, message: Message) -> None:
-        for uploaded in self._uploads(message):
-            await self._ingest(uploaded)
+    async def handle(self, message: Message) -> Settlement | None:
+        """None, or a give-back if another task is at one of the files: then all of them are looked at again."""
+        settlements = [await self._ingest(uploaded) for uploaded in self._uploads(message)]
+        return next((settlement for settlement in settlements if settlement is not None), None)
 
     async def bury(self, message: Message, letter: DeadLetter) -> None:
         """A notification on its way to the dead letters: its runs end with what was sent so far, and say why."""
@@ -102,93 +115,95 @@ class Ingest:
                 key=uploaded.key,
                 task=task_of_upload(uploaded.key).name,
                 rows_per_chunk=self.rows_per_prompt,
+                tokens_per_chunk=self.tokens_per_prompt,
                 sequencer=uploaded.sequencer,
             )
         )
 
-    async def _ingest(self, uploaded: Uploaded) -> None:
+    async def _ingest(self, uploaded: Uploaded) -> Settlement | None:
         opened = await self._open(uploaded)
         run = opened.state.run_id
         if opened.repeated:
             await self._answer_repeat(opened.state, uploaded.sequencer)
-            return
+            return None
         if opened.ingested:
             log.info("file_again", run_id=run)
-            return
+            return None
         with SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
             file = cast(BinaryIO, spool)
             try:
-                await self._download(uploaded, file)
-                survey = await _in_thread(lambda: surveyed(file))
+                damage = await spooled(self.bucket, uploaded, file, at_most_bytes=self.largest_file_bytes)
+                survey = await aside(surveyed, file, self.headers, breaks_off=bool(damage))
             except UnusableFile as unusable:
-                done = Ingested(problem=str(unusable), total_chunks=0)
-            else:
-                done = await self._send_chunks(opened, file, survey)
-        await self.store.note_ingest(run, done)
+                await self._end_without_rows(opened, str(unusable))
+                return None
+            done = await self._send_chunks(opened, file, survey, damage)
+        if done is None:
+            log.warning("file_overtaken", run_id=run)
+            return GiveBack("another task reads the same file", after=OVERTAKEN_SECONDS)
         log.info(
             "file",
             run_id=run,
             rows=done.rows_read,
             rejected=done.rows_rejected,
             chunks=done.total_chunks,
+            chunks_before=opened.chunks_sent,
             encoding=done.encoding,
             problem=done.problem,
         )
+        return None
 
-    async def _download(self, uploaded: Uploaded, file: BinaryIO) -> None:
-        try:
-            async with self.bucket.open(uploaded.key, version_id=uploaded.version_id) as found:
-                if uploaded.etag and found.etag != uploaded.etag:
-                    raise UnusableFile("was replaced before it was read; the later upload is a run of its own")
-                async for block in found.blocks:
-                    file.write(block)
-        except ObjectGone:
-            raise UnusableFile("was deleted before it was read; upload it again") from None
-        file.seek(0)
+    async def _end_without_rows(self, opened: OpenedRun, problem: str) -> None:
+        run = opened.state.run_id
+        if opened.cuts:
+            # It could be read when this ingest began: what went out then still counts.
+            await self.store.abandon_ingest(run, problem)
+        else:
+            await self.store.note_ingest(run, Ingested(problem=problem, total_chunks=0), after=opened.chunks_sent)
+        log.info("file_unusable", run_id=run, problem=problem)
 
-    async def _send_chunks(self, opened: OpenedRun, file: BinaryIO, survey: Survey) -> Ingested:
+    async def _send_chunks(self, opened: OpenedRun, file: BinaryIO, survey: Survey, damage: str) -> Ingested | None:
+        """Send what has not been sent; None if another task is ahead.
+
+        How the next chunks are cut is noted before any of them goes out. Whoever takes over sends those again, cut in
+        the same places, and none before them.
+        """
         run, task = opened.state.run_id, task_named(opened.state.task)
-        progress = Ingested(
-            encoding=survey.encoding.name, date_order=f"{survey.dates.order.value}: {survey.dates.because}"
-        )
+        order = f"{survey.dates.order.value}: {survey.dates.because}"
+        progress = Ingested(encoding=survey.encoding.name, date_order=order)
+        noted = number = opened.chunks_sent
+        before, at_once = (opened.cuts[0], len(opened.cuts) - 1) if opened.cuts else (0, CHUNKS_AT_ONCE)
+        limits = ChunkLimits(rows=opened.rows_per_chunk, bytes=CHUNK_BYTES, tokens=opened.tokens_per_chunk)
         with (
             SpooledTemporaryFile(max_size=SPOOL_BYTES) as rejects_file,
             counted_occurrences() as occurrence,
             closing(rows_of(file, survey, occurrence)) as entries,
         ):
-            tally = _Tally(RejectList(cast(BinaryIO, rejects_file)))
-            chunks = chunked(
-                tally.accepted(entries),
-                at_most_rows=opened.rows_per_chunk,
-                at_most_bytes=CHUNK_BYTES,
-                size_of=lambda text: len(text.encode()),
-            )
-            while some := await _in_thread(lambda: list(islice(chunks, CHUNKS_AT_ONCE))):
-                messages = [
-                    # The group keeps runs fair to each other on a standard queue.
-                    Outgoing(body=chunk_as_json(run_id=run, task=task.name, number=number, rows=rows), group_id=run)
-                    for number, rows in enumerate(some, start=progress.chunks_sent)
-                ]
-                await send_all(self.chunks, messages, uniform=self.uniform)
+            tally = _Tally(RejectList(cast(BinaryIO, rejects_file)), task)
+            chunks = chunked(tally.accepted(entries), limits, cuts=opened.cuts)
+            while some := await aside(_next_of, chunks, at_once):
+                before, cuts = some[-1].end, (before, *(chunk.end for chunk in some))
                 progress = replace(
-                    progress,
-                    rows_read=tally.rows,
-                    rows_rejected=tally.rejects.count,
-                    chunks_sent=progress.chunks_sent + len(some),
+                    progress, rows_read=tally.rows, rows_rejected=tally.rejects.count, chunks_sent=number, cuts=cuts
                 )
-                await self.store.note_ingest(run, progress)
+                if not await self.store.note_ingest(run, progress, after=noted):
+                    return None
+                await send_all(self.chunks, _messages(run, task, number, some), uniform=self.uniform)
+                noted, number, at_once = number, number + len(some), CHUNKS_AT_ONCE
             tally.rejects.finish()
             if tally.rejects.count:
                 await self.bucket.put_file(
                     rejects_key(run), cast(BinaryIO, rejects_file), content_type="text/csv; charset=utf-8"
                 )
-        return replace(
+        done = replace(
             progress,
-            problem=_problem(tally),
+            problem=damage or _problem(tally),
             rows_read=tally.rows,
             rows_rejected=tally.rejects.count,
-            total_chunks=progress.chunks_sent,
+            chunks_sent=number,
+            total_chunks=number,
         )
+        return done if await self.store.note_ingest(run, done, after=noted) else None
 
     async def _answer_repeat(self, state: RunState, sequencer: str) -> None:
         """Say that nothing was added. The bucket goes on showing what the run itself came to, with one repeat more."""
@@ -208,15 +223,31 @@ class _Tally:
     """Counts rows on their way from the file to the chunks, and lists those that stay behind."""
 
     rejects: RejectList
+    task: Task
     rows: int = 0
 
-    def accepted(self, entries: Iterator[Row | Rejected]) -> Iterator[str]:
+    def accepted(self, entries: Iterator[Row | Rejected]) -> Iterator[Sized[str]]:
+        question = self.task.question
         for entry in entries:
             self.rows += 1
             if isinstance(entry, Rejected):
                 self.rejects.add(entry.line, entry.fault.column, entry.fault.reason)
             else:
-                yield row_as_json(entry)
+                text = row_as_json(entry)
+                size = len(text) if text.isascii() else len(text.encode())
+                yield Sized(text, self.rows, size, estimated_tokens(question(entry.feedback)) + MARK_TOKENS)
+
+
+def _next_of(chunks: Iterator[Cut[str]], at_most: int) -> list[Cut[str]]:
+    return list(islice(chunks, at_most))
+
+
+def _messages(run: str, task: Task, first: int, chunks: Sequence[Cut[str]]) -> list[Outgoing]:
+    return [
+        # The group keeps runs fair to each other on a standard queue.
+        Outgoing(body=chunk_as_json(run_id=run, task=task.name, number=number, rows=chunk.rows), group_id=run)
+        for number, chunk in enumerate(chunks, start=first)
+    ]
 
 
 def _problem(tally: _Tally) -> str:
@@ -225,16 +256,3 @@ def _problem(tally: _Tally) -> str:
     if tally.rejects.count == tally.rows:
         return f"has no usable row among its {tally.rows}; the list of rejects says what is wrong with each"
     return ""
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    """Run ``work`` beside the event loop, which has heartbeats to send meanwhile.
-
-    A cancelled caller still waits for it: the thread would go on with files that the caller closes.
-    """
-    thread = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        return await asyncio.shield(thread)
-    except asyncio.CancelledError:
-        await asyncio.wait([thread])
-        raise

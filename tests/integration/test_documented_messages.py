@@ -12,7 +12,7 @@ import pytest
 
 from local.provisioning import QUEUES, Provisioned
 from services.feedback_tagger.domain.run import RunState, document, run_id
-from services.feedback_tagger.domain.upload import surveyed
+from services.feedback_tagger.domain.upload import Separated, surveyed
 from services.feedback_tagger.messages.item import ITEM, read_item
 from shared.messages import MessageSchema
 from tests.support.waiting import wait_until
@@ -96,7 +96,9 @@ def test_the_documented_upload_is_accepted_and_announced(resources: Provisioned)
     source, target = command.operands
     bucket, _, key = target.removeprefix("s3://").partition("/")
     with (ROOT / source).open("rb") as file:
-        assert "feedback" in surveyed(file).names
+        form = surveyed(file).form
+        assert isinstance(form, Separated)
+        assert "feedback" in form.names
         resources.client("s3").put_object(Bucket=bucket, Key=key, Body=(ROOT / source).read_bytes())
 
     def announced() -> bool:

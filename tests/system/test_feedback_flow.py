@@ -178,7 +178,7 @@ def test_files_that_cannot_be_read_end_as_failed_runs_and_stop_nothing(analyst: 
     bad = {
         "empty.csv": (b"", "is empty"),
         "no-feedback.csv": (a_file([a_row()], header=("id", "date", "comment")), "has no column named 'feedback'"),
-        "sheet.csv": (b"PK\x03\x04 spreadsheet", "is not text"),
+        "sheet.csv": (b"PK\x03\x04 xl/workbook.xml", "is an Excel workbook"),
         "header-only.csv": (a_file([]), "has a header line and no rows"),
         "no-good-row.csv": (a_file([a_row(date="yesterday")] * 3), "has no usable row among its 3"),
     }

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.feedback_tagger.domain.feedback import Feedback
 from services.feedback_tagger.domain.taxonomy import UNKNOWN, Category, taxonomy_of
 from services.feedback_tagger.planner.answer import read_answer
-from services.feedback_tagger.planner.batch import chunked, planned
+from services.feedback_tagger.planner.batch import planned
 from services.feedback_tagger.planner.injection import trips
 from services.feedback_tagger.planner.prompt import as_one_line, packed
 from services.feedback_tagger.tasks.categorise import CATEGORISE
@@ -154,16 +154,3 @@ def test_the_prompt_numbers_categories_by_their_ids_and_a_name_cannot_forge_a_li
 def test_the_question_has_the_title_where_there_is_one() -> None:
     assert CATEGORISE.question(Feedback(feedback="late", title="Parcel")) == "Parcel. late"
     assert CATEGORISE.question(Feedback(feedback="late")) == "late"
-
-
-@given(st.lists(st.text(max_size=30)), st.integers(1, 7), st.integers(1, 60))
-def test_chunks_keep_every_row_in_order_within_both_limits(
-    rows: list[str], at_most_rows: int, at_most_bytes: int
-) -> None:
-    def size_of(row: str) -> int:
-        return len(row.encode())
-
-    chunks = list(chunked(rows, at_most_rows=at_most_rows, at_most_bytes=at_most_bytes, size_of=size_of))
-    assert [row for chunk in chunks for row in chunk] == rows
-    assert all(1 <= len(chunk) <= at_most_rows for chunk in chunks)
-    assert all(sum(map(size_of, chunk)) <= at_most_bytes or len(chunk) == 1 for chunk in chunks)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.feedback_tagger.domain.feedback import Row
-from services.feedback_tagger.domain.text_file import RECORD_CHARACTERS, UnusableFile
+from services.feedback_tagger.domain.separated import RECORD_CHARACTERS
+from services.feedback_tagger.domain.text_file import UnusableFile
 from services.feedback_tagger.domain.upload import Rejected, rows_of, surveyed
 from tests.support.feedback import HEADER, a_file, a_row, many_rows
 
@@ -159,12 +160,16 @@ def test_the_spreadsheets_own_delimiter_line_is_heeded() -> None:
         (b"\r\n \r\n", "is empty"),
         (b"\xef\xbb\xbf", "is empty"),
         (b"id,text\n1,late\n", "has no column named 'feedback'"),
-        (b"feedback,Feedback\nlate,late\n", "has the column 'feedback' twice"),
-        (b"id,ref_id,feedback\n1,2,late\n", "has the column 'ref_id' twice"),
-        (b"PK\x03\x04....", "is not text"),
-        (b"\x1f\x8b....", "is not text"),
-        ("feedback\nlate\n".encode("utf-16-le"), "is not text"),
-        ("feedback\nlate\n".encode("utf-16") + b"\x00", "begins as UTF-16"),
+        (b"feedback,Feedback\nlate,late\n", "has the column both 'feedback' and 'Feedback'"),
+        (b"feedback,id,feedback\nlate,1,late\n", "has the column 'feedback' twice"),
+        (b"id,ref_id,feedback\n1,2,late\n", "has the column both 'id' and 'ref_id'"),
+        (b"late,DE,great\nlate,DE,great\n", "has no header line that we know"),
+        (b"PK\x03\x04....", "is a zip archive"),
+        (b"PK\x03\x04....xl/workbook.xml", "is an Excel workbook"),
+        (b"\x1f\x8b....", "is compressed with gzip twice"),
+        (b"\x00\x01\x02\x03" * 9, "is not text"),
+        (b'[{"feedback": "late"}]', "is JSON and not JSON Lines"),
+        (b'{\n"feedback": "late"\n}', "is JSON and not JSON Lines"),
         ("feedback\nlate\n".encode("utf-32"), "is UTF-32"),
         (b"feedback,\xff\xfe\x81\nlate,x\n", "has a column name that is not text"),
         (b'"feedback\nlate\n', "has a header line that opens a quote"),
@@ -184,12 +189,13 @@ def test_no_bytes_make_reading_fail_in_any_other_way(body: bytes) -> None:
         b"feedback;date\n25;1/2/2024\n",
         b"\xff\xfe",
         b"\xef\xbb\xbfid,feedback\r\n",
+        b'{"feedback": "late"}\n',
     ):
         try:
             entries = read(beginning + body)
         except UnusableFile:
             continue
-        assert all(entry.line >= 2 for entry in entries)
+        assert all(entry.line >= 1 for entry in entries)
 
 
 @given(st.lists(st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\x00"), max_size=60)))

@@ -30,7 +30,7 @@ class MemoryBucket:
             for start in range(0, len(body), 7):
                 yield body[start : start + 7]
 
-        yield OpenObject(etag=self.etag(key), blocks=blocks())
+        yield OpenObject(etag=self.etag(key), size=len(body), blocks=blocks())
 
     async def put(self, key: str, body: bytes, *, content_type: str) -> None:
         self.objects[key] = body

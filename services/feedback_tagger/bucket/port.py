@@ -8,9 +8,10 @@ from typing import BinaryIO, Protocol
 
 @dataclass(frozen=True, slots=True)
 class OpenObject:
-    """An object under way: its bytes in blocks, and the ETag (without quotes) of what is really being read."""
+    """An object under way: its size, its bytes in blocks, the ETag (without quotes) of what is really being read."""
 
     etag: str
+    size: int
     blocks: AsyncIterator[bytes]
 
 
@@ -25,7 +26,10 @@ class Bucket(Protocol):
     def name(self) -> str: ...
 
     def open(self, key: str, *, version_id: str | None) -> AbstractAsyncContextManager[OpenObject]:
-        """Raises ObjectGone on entry. A connection lost on the way raises TransientError from ``blocks``."""
+        """Raises ObjectGone on entry. A connection lost on the way raises TransientError from ``blocks``.
+
+        No more is downloaded than is asked of ``blocks``.
+        """
         ...
 
     async def put(self, key: str, body: bytes, *, content_type: str) -> None:

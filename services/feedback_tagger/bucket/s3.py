@@ -41,7 +41,9 @@ class S3Bucket:
                     raise ObjectGone(key) from error
                 raise
         async with answer["Body"] as body:
-            yield OpenObject(etag=str(answer["ETag"]).strip('"'), blocks=_blocks(body))
+            yield OpenObject(
+                etag=str(answer["ETag"]).strip('"'), size=int(answer["ContentLength"]), blocks=_blocks(body)
+            )
 
     async def put(self, key: str, body: bytes, *, content_type: str) -> None:
         with aws_errors():

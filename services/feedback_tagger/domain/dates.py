@@ -7,7 +7,8 @@ The rule, in this order:
 3. Without evidence, or with equal evidence on both sides, the day comes first.
 
 A row that is no date under the file's order is a reject, also if the other order could read it. Dates without a zone
-are UTC; years of two digits are of this century.
+are UTC; years of two digits are of this century. The day numbers of spreadsheets (45376) are no dates: whether they
+count from 1900 or from 1904 is not in the file, and the two are four years apart.
 """
 
 import re
@@ -21,9 +22,10 @@ from services.feedback_tagger.domain.feedback import ImpossibleDate
 _MOMENT = re.compile(
     r"(?P<a>\d{1,4})(?P<separator>[-/.])(?P<b>\d{1,2})(?P=separator)(?P<c>\d{1,4})"
     r"(?:(?:[Tt]|,?\s+)(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?"
-    r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?\s*(?P<zone>[Zz]|[+-]\d{2}:?\d{2})?)?",
+    r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?\s*(?P<zone>[Zz]|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?)?",
     re.ASCII,
 )
+_DAY_NUMBER = re.compile(r"\d{5}(?:[.,]\d+)?", re.ASCII)
 _WANTED = "write it as 2024-03-25 or 2024-03-25 14:30"
 
 
@@ -86,14 +88,17 @@ def moment(text: str, order: Order) -> datetime:
         raise ImpossibleDate(f"is blank; {_WANTED}")
     match = _MOMENT.fullmatch(text)
     if match is None:
-        raise ImpossibleDate(f"is not a date; {_WANTED}")
+        what = "is a spreadsheet's day number" if _DAY_NUMBER.fullmatch(text) else "is not a date"
+        raise ImpossibleDate(f"{what}; {_WANTED}")
     year, month, day = _year_month_day(match, order)
+    minute, second, fraction, zone = match["minute"], match["second"], match["fraction"], match["zone"]
     try:
-        local = datetime(
-            year, month, day, _hour(match), int(match["minute"] or 0), int(match["second"] or 0),
-            int((match["fraction"] or "0")[:6].ljust(6, "0")), tzinfo=_zone(match["zone"]),
+        in_utc = datetime(
+            year, month, day, _hour(match), int(minute or 0), int(second or 0),
+            int(fraction[:6].ljust(6, "0")) if fraction else 0, tzinfo=_zone(zone),
         )  # fmt: skip
-        in_utc = local.astimezone(UTC)
+        if zone is not None:
+            in_utc = in_utc.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ImpossibleDate(f"is no day of the calendar, {order.value}; {_WANTED}") from None
     if not 1900 <= in_utc.year < 2200:
@@ -122,8 +127,8 @@ def _hour(match: re.Match[str]) -> int:
 
 
 def _zone(text: str | None) -> timezone:
-    if text is None or text in "Zz":
+    if text is None or text[0] not in "+-":
         return UTC
     sign = -1 if text[0] == "-" else 1
     digits = text[1:].replace(":", "")
-    return timezone(sign * timedelta(hours=int(digits[:2]), minutes=int(digits[2:])))
+    return timezone(sign * timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0)))

@@ -1,7 +1,6 @@
 """One piece of feedback: its columns, what makes a row unusable, and what makes two rows the same."""
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -32,6 +31,7 @@ COLUMNS = (
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 COLUMN_OF_HEADER: Mapping[str, str] = {header: column.name for column in COLUMNS for header in column.headers}
 EXTRA_CHARACTERS = 20_000
+_LIMITS = {column.name: column.limit for column in COLUMNS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,36 +79,40 @@ def checked(values: Mapping[str, str], *, headers: Mapping[str, str], read_date:
     ``values`` maps column names (and names of columns the table lacks) to raw text; ``headers`` maps a column name to
     what the sender called it. A column in ``headers`` was announced: a date that was announced may not be blank.
     """
-    known = {column.name: _tidy(values.get(column.name, "")) for column in COLUMNS}
-    extra = {name: tidy for name, text in values.items() if name not in known and (tidy := _tidy(text))}
-    for name, text in (*known.items(), *extra.items()):
-        if (reason := unstorable(text)) is not None:
+    known: dict[str, str] = {}
+    extra: dict[str, str] = {}
+    for name, raw in values.items():
+        text = _tidy(raw)
+        if not text:
+            continue
+        if (not text.isascii() or "\x00" in text) and (reason := unstorable(text)) is not None:
             return Fault(headers.get(name, name), reason)
-    for column in COLUMNS:
-        if (length := len(known[column.name])) > column.limit:
-            return Fault(
-                headers.get(column.name, column.name),
-                f"has {length} characters; shorten it to {column.limit}",
-            )
-    if sum(len(name) + len(text) for name, text in extra.items()) > EXTRA_CHARACTERS:
+        limit = _LIMITS.get(name)
+        if limit is None:
+            extra[name] = text
+        elif len(text) > limit:
+            return Fault(headers.get(name, name), f"has {len(text)} characters; shorten it to {limit}")
+        else:
+            known[name] = text
+    if extra and sum(len(name) + len(text) for name, text in extra.items()) > EXTRA_CHARACTERS:
         return Fault(
             next(iter(extra)), f"is one of the extra columns that exceed {EXTRA_CHARACTERS} characters together"
         )
-    if not known["feedback"]:
+    if "feedback" not in known:
         return Fault(headers.get("feedback", "feedback"), "is blank; write the feedback or leave the row out")
     create_date: datetime | None = None
     if "create_date" in headers:
         try:
-            create_date = read_date(known["create_date"])
+            create_date = read_date(known.get("create_date", ""))
         except ImpossibleDate as problem:
             return Fault(headers["create_date"], str(problem))
     return Feedback(
         feedback=known["feedback"],
-        product_name=known["product_name"] or None,
-        store=known["store"] or None,
-        ref_id=known["ref_id"] or None,
-        stars=known["stars"] or None,
-        title=known["title"] or None,
+        product_name=known.get("product_name"),
+        store=known.get("store"),
+        ref_id=known.get("ref_id"),
+        stars=known.get("stars"),
+        title=known.get("title"),
         create_date=create_date,
         extra=extra,
     )
@@ -120,7 +124,7 @@ def content_digest(feedback: Feedback) -> str:
     Extra columns stay out: an export that gains a column would otherwise add every row a second time.
     """
     date = feedback.create_date.isoformat() if feedback.create_date else None
-    content = [
+    content = (
         feedback.product_name,
         feedback.store,
         feedback.ref_id,
@@ -128,8 +132,10 @@ def content_digest(feedback: Feedback) -> str:
         feedback.title,
         feedback.feedback,
         date,
-    ]
-    return hashlib.blake2b(json.dumps(content).encode(), digest_size=20).hexdigest()
+    )
+    # NUL is in no text that is stored, so no two rows join to the same; nothing and a blank are one.
+    joined = "\x00".join([text or "" for text in content])
+    return hashlib.blake2b(joined.encode(), digest_size=20).hexdigest()
 
 
 def row_identity(digest: str, occurrence: int) -> str:
@@ -149,7 +155,9 @@ def single_identity(feedback: Feedback, message_id: str) -> str:
 
 def _tidy(text: str) -> str:
     # A file saved again on another system has other line ends inside quotes; its rows are still the same rows.
-    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.strip()
 
 
 def unstorable(text: str) -> str | None:
