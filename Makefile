@@ -75,6 +75,23 @@ bench-tagger: setup ## Feedback tagger: throughput, quota, cost, a million rows;
 	@.venv/bin/python -I local/environments.py --bench
 	@$(RUN) bench.tagger $(ARGS)
 
+##@ Ship it
+.PHONY: images
+
+# The images' base and what builds them; an empty argument leaves the Dockerfile's own.
+PYTHON_IMAGE ?=
+BUILD_IMAGE ?=
+PIP_OPTIONS ?=
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+REVISION := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+
+images: ## Build both services' images; PYTHON_IMAGE=... chooses their base
+	@for service in ticket_agent feedback_tagger; do \
+		docker build --target $$service -t deskhand-$$service:$(REVISION) \
+			$(if $(PYTHON_IMAGE),--build-arg PYTHON_IMAGE=$(PYTHON_IMAGE)) $(if $(BUILD_IMAGE),--build-arg BUILD_IMAGE=$(BUILD_IMAGE)) \
+			--build-arg PIP_OPTIONS="$(PIP_OPTIONS)" --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) . || exit 1; \
+	done
+
 ##@ Tidy up
 .PHONY: clean clean-all help
 
