@@ -9,6 +9,7 @@ from cli.errors import DeskhandGroup
 from cli.evaluate import evaluate
 from cli.feedback import feedback
 from cli.policy import policy
+from cli.quote import quote
 from cli.tickets import tickets
 from cli.trace import trace
 from cli.up import down, up
@@ -27,6 +28,7 @@ app.command("eval")(evaluate)
 tickets.command()(trace)
 for decide in (approve, decline, reassign):
     tickets.command()(decide)
+feedback.command()(quote)
 app.add_typer(tickets, name="tickets")
 app.add_typer(feedback, name="feedback")
 app.add_typer(directory, name="directory")

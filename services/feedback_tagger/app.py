@@ -10,8 +10,8 @@ from services.feedback_tagger.domain.taxonomy import Taxonomy
 from services.feedback_tagger.finaliser import Finaliser
 from services.feedback_tagger.ingest import Ingest
 from services.feedback_tagger.looking import Outlook, Recent
-from services.feedback_tagger.planner.agreement import rows_per_prompt
-from services.feedback_tagger.planner.prompt import Hex
+from services.feedback_tagger.planner.agreement import LEAST, SHARE, rows_per_prompt
+from services.feedback_tagger.planner.prompt import PROMPT_TOKENS, Hex
 from services.feedback_tagger.pool import Pool
 from services.feedback_tagger.singles import Singles
 from services.feedback_tagger.store.port import RowStore, RunStore
@@ -80,7 +80,12 @@ class Limits:
     sweep_seconds: float
     stuck_run_seconds: float
     long_poll_seconds: int
+    visibility_seconds: int
     prices_as_of: str
+    prompt_tokens: int = PROMPT_TOKENS
+    unsure_model_id: str | None = None
+    agreement_share: float = SHARE
+    agreement_least: float = LEAST
 
 
 def loops(
@@ -102,6 +107,10 @@ def loops(
             model_id=limits.model_id,
             rows_per_prompt=limits.rows_per_prompt,
             token_hex=token_hex,
+            prompt_tokens=limits.prompt_tokens,
+            unsure_model_id=limits.unsure_model_id,
+            agreement_share=limits.agreement_share,
+            agreement_least=limits.agreement_least,
         )
 
     file_asker = asker(ports.model)
@@ -188,7 +197,13 @@ def loops(
             "ingest",
             (ports.files, ports.files_dead),
             ingest.handle,
-            ConsumerSettings(workers=2, deadline_seconds=4 * 3600, retry=RETRY, wait_seconds=poll),
+            ConsumerSettings(
+                workers=2,
+                deadline_seconds=4 * 3600,
+                retry=RETRY,
+                wait_seconds=poll,
+                visibility_seconds=limits.visibility_seconds,
+            ),
             on_dead_letter=ingest.bury,
         ),
         consumer(
@@ -201,6 +216,7 @@ def loops(
                 retry=RETRY,
                 transient_failures=TRANSIENT_FAILURES,
                 wait_seconds=poll,
+                visibility_seconds=limits.visibility_seconds,
             ),
             on_dead_letter=pool.bury,
         ),
@@ -216,6 +232,7 @@ def loops(
                 retry=RETRY,
                 transient_failures=TRANSIENT_FAILURES,
                 wait_seconds=poll,
+                visibility_seconds=limits.visibility_seconds,
             ),
         ),
         Loop("finaliser", finaliser.run),

@@ -9,7 +9,7 @@ from typing import Any
 from services.feedback_tagger.domain.feedback import Row
 from services.feedback_tagger.domain.spent import Agreement, Spent, total
 from services.feedback_tagger.domain.taxonomy import Taxonomy
-from services.feedback_tagger.planner.agreement import position, rows_per_prompt, share_to_check
+from services.feedback_tagger.planner.agreement import LEAST, position, rows_per_prompt, share_to_check
 from services.feedback_tagger.planner.batch import Plan, planned, regrouped
 from services.feedback_tagger.planner.prompt import FRAME_TOKENS, Hex
 from services.feedback_tagger.planner.tier import Tier
@@ -68,7 +68,7 @@ class Asker:
     prompt_tokens: int = 0
     unsure_model_id: str | None = None
     agreement_share: float = 0.0
-    agreement_least: float = 0.9
+    agreement_least: float = LEAST
     price_of: PriceOf = field(default=PRICES.of, repr=False)
     _prompting: Prompting = field(init=False, repr=False)
 

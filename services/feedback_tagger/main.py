@@ -6,7 +6,7 @@ import random
 import secrets
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
 from services.feedback_tagger.app import Limits, Ports, loops
@@ -40,8 +40,11 @@ SINGLES_CONNECTIONS = 4
 START_BACKOFF = Backoff(base=0.5, cap=15.0)
 
 
-async def run(environment: Mapping[str, str]) -> None:
-    """Serve until SIGTERM or SIGINT. Raises BadSettings, LoopCrashed or DrainTimedOut."""
+async def run(environment: Mapping[str, str], *, opened: Callable[[Ports], Ports] = lambda ports: ports) -> None:
+    """Serve until SIGTERM or SIGINT. ``opened`` may put something of the caller's before a port.
+
+    Raises BadSettings, LoopCrashed or DrainTimedOut.
+    """
     settings = TaggerSettings.from_environment(environment)
     if settings.run_usd is not None and PRICES.of(settings.feedback_model_id) is None:
         raise BadSettings([f"RUN_USD: cannot be kept, the price file lacks {settings.feedback_model_id}"])
@@ -55,7 +58,7 @@ async def run(environment: Mapping[str, str]) -> None:
         await _migrate_when_possible(settings.database_url.get_secret_value(), stop)
         if stop.is_set():
             return
-        ports = await _open_ports(settings, stack)
+        ports = opened(await _open_ports(settings, stack))
         limits = Limits(
             model_id=settings.feedback_model_id,
             rows_per_prompt=settings.rows_per_prompt,
@@ -65,7 +68,12 @@ async def run(environment: Mapping[str, str]) -> None:
             sweep_seconds=settings.sweep_seconds,
             stuck_run_seconds=settings.stuck_run_seconds,
             long_poll_seconds=settings.long_poll_seconds,
+            visibility_seconds=settings.visibility_seconds,
             prices_as_of=PRICES.as_of.isoformat(),
+            prompt_tokens=settings.prompt_tokens,
+            unsure_model_id=settings.feedback_unsure_model_id,
+            agreement_share=settings.agreement_share,
+            agreement_least=settings.agreement_least,
         )
         running = loops(
             ports,

@@ -2,6 +2,8 @@
 
 from pydantic import Field
 
+from services.feedback_tagger.planner.agreement import LEAST, SHARE
+from services.feedback_tagger.planner.prompt import PROMPT_TOKENS
 from shared.settings import Secret, Settings
 
 
@@ -20,6 +22,27 @@ class TaggerSettings(Settings):
     database_url: Secret = Field(description="postgresql://user:password@host:port/database")
     feedback_model_id: str = Field(description="a Bedrock model or inference profile that answers Converse")
     rows_per_prompt: int = Field(default=20, ge=1, le=200)
+    prompt_tokens: int = Field(
+        default=PROMPT_TOKENS, ge=0, description="of one prompt, by estimate; 0: only rows_per_prompt bounds it"
+    )
+    feedback_unsure_model_id: str | None = Field(
+        default=None, description="a stronger model that is asked once about rows without a sure answer"
+    )
+    feedback_deadline_minutes: float | None = Field(
+        default=None, gt=0, description="when a run's result is needed; with time to spare it is asked at the flex tier"
+    )
+    agreement_share: float = Field(
+        default=SHARE,
+        ge=0,
+        le=1,
+        description="of a run's rows, asked again alone to see whether the label stays; 0: none",
+    )
+    agreement_least: float = Field(
+        default=LEAST,
+        ge=0,
+        le=1,
+        description="prompts get fewer rows while fewer answers than this share stay the same",
+    )
     pool_workers: int = Field(default=8, ge=1, le=512, description="prompts of files under way at once in this task")
     singles_workers: int = Field(
         default=40,
@@ -38,6 +61,12 @@ class TaggerSettings(Settings):
     )
     long_poll_seconds: int = Field(
         default=20, ge=1, le=20, description="how long an empty receive waits; also how long a drain may wait for one"
+    )
+    visibility_seconds: int = Field(
+        default=60,
+        ge=3,
+        le=900,
+        description="how long what a killed task held waits for another; kept up while it works",
     )
     health_port: int = Field(default=8080, ge=0, le=65535, description="0: any free port")
     # ECS kills after stopTimeout, at most 120 s on Fargate: stopTimeout = this + 10.

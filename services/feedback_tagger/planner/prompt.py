@@ -15,6 +15,9 @@ Hex: TypeAlias = Callable[[int], str]
 # room would only keep others waiting; a model that says a sentence first still finds it.
 ANSWER_TOKENS_PER_ROW = 8
 ANSWER_TOKENS_FIRST = 24
+PROMPT_TOKENS = 8000
+"""Of one prompt, by estimate, where nothing else is set: twenty rows of 1,500 characters. In a longer one a model mixes
+rows up sooner, and one slow reply holds up more of them."""
 # "20|" and the line end.
 MARK_TOKENS_PER_ROW = 3
 # The two boundaries and what a message has around it.
