@@ -6,7 +6,7 @@ each quota the three clients run at the same time, each on a model id of its own
 useful      tokens of first answers that were stored in the measured minutes, over the tokens the quota offered in them
 throttled   refused calls over all calls in them
 
-The first minute is not measured: whoever starts on a full bucket gets more than the quota offers in the long run.
+The first minute is not measured: every client starts into full quotas and with nothing learned.
 """
 
 import asyncio
@@ -135,7 +135,10 @@ async def _under(
             calls, throttled = (_more(before, after, model_id, what) for what in ("calls", "throttled"))
             if not calls:
                 raise WrongRun(f"{play.name}: made no call in {seconds:.0f} s")
-            share = Share(tokens / (terms.offered_per_minute * (ended - began) / 60), throttled / max(1, calls))
+            # What a bucket had in stock at the start and no longer has at the end was on offer too.
+            stock = max(0.0, before[model_id]["room"][0] - after[model_id]["room"][0]) if shape == "token_bucket" else 0
+            offered = terms.offered_per_minute * (ended - began) / 60 + stock
+            share = Share(tokens / offered, throttled / calls)
             found[client][shape] = share
             print(f"  {terms.name:<24} {client:<18} {shape:<15} {_as_json(share)}", flush=True)
     return found
