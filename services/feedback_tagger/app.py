@@ -1,18 +1,21 @@
 """The tagger's loops, made of ports alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.feedback_tagger.asking import Asker
 from services.feedback_tagger.bucket.port import Bucket
+from services.feedback_tagger.domain.headers import Headers
 from services.feedback_tagger.domain.run import RunState, Terms
 from services.feedback_tagger.domain.taxonomy import Taxonomy
+from services.feedback_tagger.domain.unpacking import LARGEST_FILE_BYTES
 from services.feedback_tagger.finaliser import Finaliser
 from services.feedback_tagger.ingest import Ingest
 from services.feedback_tagger.looking import Outlook, Recent
 from services.feedback_tagger.planner.agreement import LEAST, SHARE, rows_per_prompt
 from services.feedback_tagger.planner.prompt import PROMPT_TOKENS, Hex
 from services.feedback_tagger.pool import Pool
+from services.feedback_tagger.quoting import Quoting
 from services.feedback_tagger.singles import Singles
 from services.feedback_tagger.store.port import RowStore, RunStore
 from services.feedback_tagger.store.upkeep import Upkeep
@@ -86,6 +89,10 @@ class Limits:
     unsure_model_id: str | None = None
     agreement_share: float = SHARE
     agreement_least: float = LEAST
+    deadline_minutes: float | None = None
+    tokens_per_minute: int | None = None
+    largest_file_bytes: int = LARGEST_FILE_BYTES
+    headers: Headers = field(default_factory=Headers)
 
 
 def loops(
@@ -125,6 +132,19 @@ def loops(
         chunks=ports.chunks,
         notifications=ports.notifications,
         rows_per_prompt=limits.rows_per_prompt,
+        tokens_per_prompt=limits.prompt_tokens,
+        headers=limits.headers,
+        quoting=Quoting(
+            taxonomy=taxonomy,
+            model_id=limits.model_id,
+            price=file_asker.price_of(limits.model_id),
+            prices_as_of=limits.prices_as_of,
+            agreement_share=limits.agreement_share,
+            tokens_per_minute=limits.tokens_per_minute,
+            deadline_minutes=limits.deadline_minutes,
+            run_usd=limits.run_usd,
+        ),
+        largest_file_bytes=limits.largest_file_bytes,
         now=now,
         uniform=uniform,
     )

@@ -26,11 +26,15 @@ from services.feedback_tagger.domain.run import (
     run_id,
 )
 from services.feedback_tagger.domain.text_file import UnusableFile
+from services.feedback_tagger.domain.unpacking import LARGEST_FILE_BYTES
 from services.feedback_tagger.domain.upload import Rejected, Survey, rows_of, surveyed
 from services.feedback_tagger.messages.chunk import chunk_as_json, row_as_json
 from services.feedback_tagger.messages.uploaded import Uploaded, uploads_in
 from services.feedback_tagger.occurrences import counted_occurrences
 from services.feedback_tagger.planner.chunks import ChunkLimits, Cut, Sized, chunked
+from services.feedback_tagger.planner.prompt import row_tokens
+from services.feedback_tagger.planner.quote import Quote
+from services.feedback_tagger.quoting import Quoting, Sample
 from services.feedback_tagger.rejects import RejectList
 from services.feedback_tagger.results import run_notification
 from services.feedback_tagger.spooling import spooled
@@ -41,7 +45,6 @@ from shared.backoff import Uniform
 from shared.clock import Now
 from shared.errors import BadInput
 from shared.logs import logger
-from shared.model.tokens import estimated_tokens
 from shared.notifications.port import Notifications
 from shared.queue.message import DeadLetter, GiveBack, Message, Outgoing, Settlement
 from shared.queue.port import Queue
@@ -52,14 +55,11 @@ log = logger("ingest")
 SPOOL_BYTES = 8 * 1024 * 1024
 # A quarter of an SQS message of 1 MiB: the text of a dead letter's reason and attributes must still fit beside it.
 CHUNK_BYTES = 200 * 1024
-# A row's number, its mark and its line end in a prompt.
-MARK_TOKENS = 4
+NOTHING_READ = Ingested()
 # Five batches of ten: enough to keep several sends under way, few enough to hold in memory.
 CHUNKS_AT_ONCE = 50
 # Two tasks at one file is rare and over soon: one of them is slow, or stopped, and its message came again.
 OVERTAKEN_SECONDS = 60.0
-# Unpacked. Some twenty million rows; a task has 20 GB of disk and reads two files at once.
-LARGEST_FILE_BYTES = 4 * 1024**3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +73,7 @@ class Ingest:
     rows_per_prompt: int
     tokens_per_prompt: int = 0
     headers: Headers = field(default_factory=Headers)
+    quoting: Quoting | None = None
     largest_file_bytes: int = LARGEST_FILE_BYTES
     now: Now = field(repr=False)
     uniform: Uniform = field(repr=False)
@@ -133,11 +134,20 @@ class Ingest:
             file = cast(BinaryIO, spool)
             try:
                 damage = await spooled(self.bucket, uploaded, file, at_most_bytes=self.largest_file_bytes)
-                survey = await aside(surveyed, file, self.headers, breaks_off=bool(damage))
+                survey, quote = await self._survey(opened, file, breaks_off=bool(damage))
             except UnusableFile as unusable:
                 await self._end_without_rows(opened, str(unusable))
                 return None
-            done = await self._send_chunks(opened, file, survey, damage)
+            progress = Ingested(
+                encoding=survey.encoding.name,
+                date_order=f"{survey.dates.order.value}: {survey.dates.because}",
+                quote=json.dumps(quote.as_document()) if quote else "",
+            )
+            # What was begun goes on: its first rows are paid for.
+            if quote is not None and not opened.cuts and (refusal := self._refusal(quote)):
+                await self._end_without_rows(opened, refusal, progress)
+                return None
+            done = await self._send_chunks(opened, file, survey, damage, progress)
         if done is None:
             log.warning("file_overtaken", run_id=run)
             return GiveBack("another task reads the same file", after=OVERTAKEN_SECONDS)
@@ -153,24 +163,36 @@ class Ingest:
         )
         return None
 
-    async def _end_without_rows(self, opened: OpenedRun, problem: str) -> None:
+    async def _survey(self, opened: OpenedRun, file: BinaryIO, *, breaks_off: bool) -> tuple[Survey, Quote | None]:
+        if self.quoting is None:
+            return await aside(surveyed, file, self.headers, breaks_off=breaks_off), None
+        task = task_named(opened.state.task)
+        sample = Sample(task, rows_per_prompt=opened.rows_per_chunk, prompt_tokens=opened.tokens_per_chunk)
+        survey = await aside(surveyed, file, self.headers, breaks_off=breaks_off, each=sample.add)
+        return survey, await self.quoting.quote(task, sample.counts())
+
+    def _refusal(self, quote: Quote) -> str | None:
+        return None if self.quoting is None else self.quoting.refusal(quote)
+
+    async def _end_without_rows(self, opened: OpenedRun, problem: str, known: Ingested = NOTHING_READ) -> None:
         run = opened.state.run_id
         if opened.cuts:
             # It could be read when this ingest began: what went out then still counts.
             await self.store.abandon_ingest(run, problem)
         else:
-            await self.store.note_ingest(run, Ingested(problem=problem, total_chunks=0), after=opened.chunks_sent)
+            done = replace(known, problem=problem, total_chunks=0)
+            await self.store.note_ingest(run, done, after=opened.chunks_sent)
         log.info("file_unusable", run_id=run, problem=problem)
 
-    async def _send_chunks(self, opened: OpenedRun, file: BinaryIO, survey: Survey, damage: str) -> Ingested | None:
+    async def _send_chunks(
+        self, opened: OpenedRun, file: BinaryIO, survey: Survey, damage: str, progress: Ingested
+    ) -> Ingested | None:
         """Send what has not been sent; None if another task is ahead.
 
         How the next chunks are cut is noted before any of them goes out. Whoever takes over sends those again, cut in
         the same places, and none before them.
         """
         run, task = opened.state.run_id, task_named(opened.state.task)
-        order = f"{survey.dates.order.value}: {survey.dates.because}"
-        progress = Ingested(encoding=survey.encoding.name, date_order=order)
         noted = number = opened.chunks_sent
         before, at_once = (opened.cuts[0], len(opened.cuts) - 1) if opened.cuts else (0, CHUNKS_AT_ONCE)
         limits = ChunkLimits(rows=opened.rows_per_chunk, bytes=CHUNK_BYTES, tokens=opened.tokens_per_chunk)
@@ -235,7 +257,7 @@ class _Tally:
             else:
                 text = row_as_json(entry)
                 size = len(text) if text.isascii() else len(text.encode())
-                yield Sized(text, self.rows, size, estimated_tokens(question(entry.feedback)) + MARK_TOKENS)
+                yield Sized(text, self.rows, size, row_tokens(question(entry.feedback)))
 
 
 def _next_of(chunks: Iterator[Cut[str]], at_most: int) -> list[Cut[str]]:

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 
 from services.feedback_tagger.app import Limits, Ports, loops
 from services.feedback_tagger.bucket.s3 import S3Bucket
+from services.feedback_tagger.domain.headers import read_aliases
 from services.feedback_tagger.settings import TaggerSettings
 from services.feedback_tagger.store.migrate import migrate_database
 from services.feedback_tagger.store.postgres import postgres_pool
@@ -74,6 +75,9 @@ async def run(environment: Mapping[str, str], *, opened: Callable[[Ports], Ports
             unsure_model_id=settings.feedback_unsure_model_id,
             agreement_share=settings.agreement_share,
             agreement_least=settings.agreement_least,
+            deadline_minutes=settings.feedback_deadline_minutes,
+            largest_file_bytes=settings.largest_file_bytes,
+            headers=read_aliases(settings.header_aliases),
         )
         running = loops(
             ports,

@@ -1,7 +1,9 @@
 """What the feedback tagger reads from its environment."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from services.feedback_tagger.domain.headers import read_aliases
+from services.feedback_tagger.domain.unpacking import LARGEST_FILE_BYTES
 from services.feedback_tagger.planner.agreement import LEAST, SHARE
 from services.feedback_tagger.planner.prompt import PROMPT_TOKENS
 from shared.settings import Secret, Settings
@@ -43,6 +45,12 @@ class TaggerSettings(Settings):
         le=1,
         description="prompts get fewer rows while fewer answers than this share stay the same",
     )
+    largest_file_bytes: int = Field(
+        default=LARGEST_FILE_BYTES, ge=1024, description="of an uploaded file, unpacked; a larger one is not read"
+    )
+    header_aliases: str = Field(
+        default="", description='more names of columns: {"Review text": "feedback"}, or Review text=feedback,Shop=store'
+    )
     pool_workers: int = Field(default=8, ge=1, le=512, description="prompts of files under way at once in this task")
     singles_workers: int = Field(
         default=40,
@@ -72,6 +80,12 @@ class TaggerSettings(Settings):
     # ECS kills after stopTimeout, at most 120 s on Fargate: stopTimeout = this + 10.
     drain_seconds: float = Field(default=110, gt=0, le=110)
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @field_validator("header_aliases")
+    @classmethod
+    def _aliases_can_be_read(cls, text: str) -> str:
+        read_aliases(text)
+        return text
 
 
 class MigrationSettings(Settings):

@@ -1,15 +1,22 @@
 """Ingest killed anywhere, limits, compressed and damaged files: no row is lost, none is sent under two numbers."""
 
+import json
 import random
 from contextlib import suppress
 from itertools import count
 
 import pytest
 
+from services.feedback_tagger.domain.feedback import Feedback
 from services.feedback_tagger.domain.headers import read_aliases
+from services.feedback_tagger.domain.taxonomy import Category, Taxonomy, taxonomy_of
 from services.feedback_tagger.ingest import CHUNKS_AT_ONCE
 from services.feedback_tagger.messages.chunk import Chunk
+from services.feedback_tagger.planner.quote import Tally
+from services.feedback_tagger.quoting import ALL_ROWS, Quoting, Sample
 from services.feedback_tagger.store.port import Ingested
+from services.feedback_tagger.tasks.categorise import CATEGORISE
+from shared.model.prices import PRICES
 from shared.queue.message import DeadLetter, GiveBack
 from tests.support.feedback import a_file, a_row, many_rows
 from tests.support.ingesting import Crash, Desk, packed
@@ -219,3 +226,57 @@ async def test_a_notification_given_up_abandons_a_run_that_is_not_read_to_its_en
     news = desk.uploaded("a.csv", FILE)
     await desk.an_ingest().bury(news, DeadLetter("no use", "PermanentError"))
     assert desk.outcome.problem == "could not be read to its end: no use"
+
+
+# What it will cost
+
+
+def a_quoting(run_usd: float | None) -> Quoting:
+    async def taxonomy() -> Taxonomy:
+        return taxonomy_of([Category(1, "Payment"), Category(2, "Package shipment")])
+
+    price = PRICES.of("us.amazon.nova-micro-v1:0")
+    assert price is not None
+    return Quoting(taxonomy=taxonomy, model_id="m", price=price, prices_as_of="2026-01-01", run_usd=run_usd)
+
+
+async def test_a_run_quoted_above_its_limit_is_not_begun_and_says_the_figure_and_the_setting() -> None:
+    desk = Desk()
+    await desk.read("a.csv", FILE, quoting=a_quoting(0.0001))
+    assert desk.outcome.problem.startswith("would cost about $0.00")
+    assert "by estimate (281 rows" in desk.outcome.problem
+    assert desk.outcome.problem.endswith("more than the $0.0001 that RUN_USD allows; split it or raise RUN_USD")
+    assert (desk.outcome.total_chunks, desk.queue.bodies) == (0, [])
+    assert json.loads(desk.outcome.quote)["nano_usd"] > 100_000
+
+
+async def test_a_run_within_its_limit_keeps_what_was_quoted_beside_it() -> None:
+    desk = Desk()
+    await desk.read("a.csv", FILE, quoting=a_quoting(1.0))
+    quote = json.loads(desk.outcome.quote)
+    assert (desk.outcome.problem, quote["rows"], quote["prompts"]) == ("", 281, 15)
+
+
+async def test_a_run_that_was_begun_goes_on_under_a_lower_limit() -> None:
+    desk = Desk()
+    news = desk.uploaded("a.csv", FILE)
+    desk.strikes.at = 8
+    with pytest.raises(Crash):
+        await desk.an_ingest(quoting=a_quoting(1.0)).handle(news)
+    assert desk.outcome.cuts
+    await desk.an_ingest(quoting=a_quoting(0.000001)).handle(news)
+    assert desk.outcome.problem == ""
+    assert len(desk.texts) == 280
+
+
+def test_of_a_large_file_a_tenth_behind_the_first_rows_stands_for_the_rest() -> None:
+    whole = Tally(rows_per_prompt=20, prompt_tokens=8000)
+    sample = Sample(CATEGORISE, rows_per_prompt=20, prompt_tokens=8000)
+    for number in range(3 * ALL_ROWS):
+        text = f"It broke on day {number}, " + "and again" * (number % 7)
+        sample.add({"feedback": text, "title": "", "Region": "north"})
+        whole.add(CATEGORISE.question(Feedback(feedback=text)))
+    counted, exact = sample.counts(), whole.counts()
+    assert counted.rows == exact.rows
+    assert counted.tokens == pytest.approx(exact.tokens, rel=0.02)
+    assert counted.prompts == pytest.approx(exact.prompts, rel=0.02)

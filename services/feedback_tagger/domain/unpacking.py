@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 GZIP_MARK = b"\x1f\x8b"
 OUTPUT_BYTES = 256 * 1024
+LARGEST_FILE_BYTES = 4 * 1024**3
+"""Of a file's text, where nothing else is set: some twenty million rows. A task has 20 GB of disk and reads two files
+at once."""
 # A text of reviews shrinks to a fifth or a tenth; deflate itself ends at a thousandth.
 MOST_TIMES = 200
 # What is small may be as repetitive as it likes.

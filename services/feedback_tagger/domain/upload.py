@@ -39,6 +39,8 @@ from services.feedback_tagger.domain.text_file import EMPTY, Encoding, UnusableF
 CountOccurrence: TypeAlias = Callable[[str], int]
 """How many rows with this digest the file has had, this one included."""
 
+EachRow: TypeAlias = Callable[[Mapping[str, str]], None]
+
 OURS = frozenset(column.name for column in COLUMNS)
 
 
@@ -79,8 +81,13 @@ class Rejected:
     fault: Fault
 
 
-def surveyed(file: BinaryIO, headers: Headers | None = None, *, breaks_off: bool = False) -> Survey:
-    """Encoding, form, columns and date order of the file as a whole. Raises UnusableFile."""
+def surveyed(
+    file: BinaryIO, headers: Headers | None = None, *, breaks_off: bool = False, each: EachRow | None = None
+) -> Survey:
+    """Encoding, form, columns and date order of the file as a whole. Raises UnusableFile.
+
+    ``each`` is given every row that can be told apart, unchecked: its texts by column.
+    """
     headers = headers or Headers()
     encoding = encoding_of(file)
     with _text(file, encoding) as text:
@@ -91,9 +98,9 @@ def surveyed(file: BinaryIO, headers: Headers | None = None, *, breaks_off: bool
         if whole_document(beginning):
             raise UnusableFile(NOT_LINES)
         form: Separated | JsonLines = JsonLines()
-        evidence = _json_evidence(file, encoding, headers)
+        evidence = _json_evidence(file, encoding, headers, each)
     else:
-        form, evidence = _separated(file, encoding, headers, beginning)
+        form, evidence = _separated(file, encoding, headers, beginning, each)
     return Survey(encoding=encoding, form=form, dates=decided(evidence), headers=headers, breaks_off=breaks_off)
 
 
@@ -144,17 +151,21 @@ def _row(
 # Separated values
 
 
-def _separated(file: BinaryIO, encoding: Encoding, headers: Headers, beginning: str) -> tuple[Separated, Evidence]:
+def _separated(
+    file: BinaryIO, encoding: Encoding, headers: Headers, beginning: str, each: EachRow | None
+) -> tuple[Separated, Evidence]:
     delimiter, lines_before = delimiter_of(beginning, headers.column)
     unread = Separated(delimiter=delimiter, lines_before_header=lines_before, names=(), written={})
     evidence = Evidence()
     with _records(file, encoding, unread) as records:
         names, written = _columns(next(records, None), headers)
-        if "create_date" in names:
-            position = names.index("create_date")
-            for record in records:
-                if len(record.cells) > position:
-                    evidence.add(record.cells[position])
+        position = names.index("create_date") if "create_date" in names else None
+        if position is not None or each is not None:
+            for _, cells, _ in records:
+                if position is not None and len(cells) > position:
+                    evidence.add(cells[position])
+                if each is not None:
+                    each(dict(zip(names, cells, strict=False)))
     return Separated(delimiter=delimiter, lines_before_header=lines_before, names=names, written=written), evidence
 
 
@@ -207,7 +218,7 @@ def _filled(cells: list[str], columns: int) -> int:
 # JSON Lines
 
 
-def _json_evidence(file: BinaryIO, encoding: Encoding, headers: Headers) -> Evidence:
+def _json_evidence(file: BinaryIO, encoding: Encoding, headers: Headers, each: EachRow | None) -> Evidence:
     evidence = Evidence()
     column = _remembered(headers)
     with _text(file, encoding) as text:
@@ -215,6 +226,8 @@ def _json_evidence(file: BinaryIO, encoding: Encoding, headers: Headers) -> Evid
             for name, value in record.pairs:
                 if isinstance(value, str) and column(name) == "create_date":
                     evidence.add(value)
+            if each is not None and not isinstance(values := _values(record.pairs, column), Fault):
+                each(values[0])
     return evidence
 
 
