@@ -17,8 +17,6 @@ resource "aws_bedrockagentcore_harness" "this" {
   # A request brings its own, at most as many.
   max_iterations  = 24
   timeout_seconds = 300
-  # None: what a request allows by name is all there is.
-  allowed_tools = []
 
   environment {
     agentcore_runtime_environment {

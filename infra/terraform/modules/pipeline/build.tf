@@ -22,7 +22,7 @@ resource "aws_codebuild_project" "build" {
 
     environment_variable {
       name  = "REPOSITORY_URL"
-      value = aws_ecr_repository.this.repository_url
+      value = var.repository.url
     }
 
     environment_variable {
@@ -183,7 +183,7 @@ data "aws_iam_policy_document" "build" {
       "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload",
       "ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart",
     ]
-    resources = [aws_ecr_repository.this.arn]
+    resources = [var.repository.arn]
   }
 
   statement {

@@ -41,7 +41,7 @@ resource "aws_codepipeline" "this" {
       output_artifacts = ["image"]
 
       configuration = {
-        RepositoryName = aws_ecr_repository.this.name
+        RepositoryName = var.repository.name
       }
     }
   }

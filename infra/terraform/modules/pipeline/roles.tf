@@ -25,7 +25,7 @@ data "aws_iam_policy_document" "pipeline" {
   statement {
     sid       = "SeeTheImage"
     actions   = ["ecr:DescribeImages"]
-    resources = [aws_ecr_repository.this.arn]
+    resources = [var.repository.arn]
   }
 
   statement {

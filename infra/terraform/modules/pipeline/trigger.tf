@@ -8,7 +8,7 @@ resource "aws_cloudwatch_event_rule" "pushed" {
     detail = {
       action-type     = ["PUSH"]
       result          = ["SUCCESS"]
-      repository-name = [aws_ecr_repository.this.name]
+      repository-name = [var.repository.name]
       # Without a tag it is a part of a push (a platform's image, an attestation), not the image.
       image-tag = [{ exists = true }]
     }

@@ -1,6 +1,11 @@
 variable "name" {
-  description = "Name of the repository, the pipeline and its projects."
+  description = "Name of the pipeline and its projects."
   type        = string
+}
+
+variable "repository" {
+  description = "ECR repository whose pushes start the pipeline."
+  type        = object({ name = string, arn = string, url = string })
 }
 
 variable "cluster_name" {
@@ -52,17 +57,6 @@ variable "scripts" {
 variable "key_arn" {
   description = "KMS key of images, artifacts and logs."
   type        = string
-}
-
-variable "keep_images" {
-  description = "Images that are kept to roll back to; older ones are deleted. $0.10 a GB and month."
-  type        = number
-  default     = 20
-
-  validation {
-    condition     = var.keep_images >= 3
-    error_message = "keep_images: at least 3; with fewer the image that runs may be deleted while a new one is tried, and no further task could start."
-  }
 }
 
 variable "log_retention_days" {

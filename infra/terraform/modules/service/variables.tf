@@ -14,7 +14,7 @@ variable "cluster_arn" {
 }
 
 variable "python_module" {
-  description = "What `python -m` runs, for example services.ticket_agent."
+  description = "What `python3 -m` runs, for example services.ticket_agent."
   type        = string
 }
 

@@ -22,7 +22,7 @@ locals {
     name       = var.container_name
     image      = var.image
     essential  = true
-    entryPoint = ["python", "-m", var.python_module]
+    entryPoint = ["python3", "-m", var.python_module]
     command    = var.arguments
     user       = var.user
 
@@ -57,7 +57,7 @@ locals {
     }
 
     healthCheck = var.health_port == null ? null : {
-      command = ["CMD", "python", "-m", var.python_module, "health"]
+      command = ["CMD", "python3", "-m", var.python_module, "health"]
       # A Python that starts on a quarter of a core beside a busy service needs seconds.
       interval    = 30
       timeout     = 15

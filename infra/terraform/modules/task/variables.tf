@@ -10,7 +10,7 @@ variable "container_name" {
 }
 
 variable "python_module" {
-  description = "What `python -m` runs, for example services.ticket_agent."
+  description = "What `python3 -m` runs, for example services.ticket_agent."
   type        = string
 
   validation {

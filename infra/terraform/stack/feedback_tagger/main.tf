@@ -13,12 +13,12 @@ locals {
       DATABASE_URL          = var.database.url
       FEEDBACK_MODEL_ID     = var.model_id
     },
-    { for field, value in var.settings : upper(field) => value == null ? null : tostring(value) },
+    { for field, value in var.settings : upper(field) => value },
   )
 
   migration_environment = {
     DATABASE_URL = var.database.master_url
-    LOG_LEVEL    = var.settings.log_level
+    LOG_LEVEL    = lookup(var.settings, "log_level", null)
   }
 }
 

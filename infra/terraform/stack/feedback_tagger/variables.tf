@@ -130,17 +130,26 @@ variable "model_id" {
 
 variable "settings" {
   description = "Settings of services/feedback_tagger/settings.py by field name, where the default does not do."
-  type = object({
-    rows_per_prompt   = optional(number)
-    pool_workers      = optional(number)
-    singles_workers   = optional(number)
-    run_usd           = optional(number)
-    sweep_seconds     = optional(number)
-    stuck_run_seconds = optional(number)
-    long_poll_seconds = optional(number)
-    log_level         = optional(string)
-  })
-  default = {}
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition = length(setsubtract(keys(var.settings), [
+      "agreement_least",
+      "agreement_share",
+      "feedback_deadline_minutes",
+      "prompt_tokens",
+      "rows_per_prompt",
+      "pool_workers",
+      "singles_workers",
+      "run_usd",
+      "sweep_seconds",
+      "stuck_run_seconds",
+      "long_poll_seconds",
+      "log_level",
+    ])) == 0
+    error_message = "settings: a name that services/feedback_tagger/settings.py does not have, or that is set by another variable; the service would go on with its default."
+  }
 }
 
 variable "backlog_per_task" {

@@ -1,4 +1,4 @@
-# A repository and a pipeline for each service, and one bucket for what they pass on.
+# A pipeline for each service, and one bucket for what they pass on.
 
 module "artifacts" {
   source = "../../modules/bucket"
@@ -33,6 +33,7 @@ module "pipeline" {
   for_each = var.services
 
   name             = "${var.name}-${each.key}"
+  repository       = each.value.repository
   cluster_name     = var.cluster_name
   cluster_arn      = var.cluster_arn
   service_name     = each.value.service_name
@@ -43,7 +44,6 @@ module "pipeline" {
   artifact_bucket  = { name = module.artifacts.name, arn = module.artifacts.arn }
   scripts          = { for what, file in local.scripts : what => aws_s3_object.script[what].key }
   key_arn          = var.key_arn
-  keep_images      = var.keep_images
 
   log_retention_days = var.log_retention_days
 

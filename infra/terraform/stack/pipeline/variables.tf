@@ -19,8 +19,9 @@ variable "cluster_arn" {
 }
 
 variable "services" {
-  description = "What a pushed image is deployed to, by the service's short name (ticket-agent): a repository and a pipeline each."
+  description = "What a pushed image is deployed to, by the service's short name (ticket-agent): a pipeline each."
   type = map(object({
+    repository       = object({ name = string, arn = string, url = string })
     service_name     = string
     service_arn      = string
     families         = list(string)
@@ -39,12 +40,6 @@ variable "source_connection" {
 variable "key_arn" {
   description = "KMS key of images, artifacts and logs."
   type        = string
-}
-
-variable "keep_images" {
-  description = "Images of each service that are kept to roll back to."
-  type        = number
-  default     = 20
 }
 
 variable "log_retention_days" {

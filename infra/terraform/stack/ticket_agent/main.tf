@@ -30,7 +30,7 @@ locals {
       DYNAMODB_STREAMS_ENDPOINT_URL = var.dynamodb_streams_endpoint_url
       VISIBILITY_SECONDS            = tostring(var.visibility_timeout_seconds)
     },
-    { for field, value in var.settings : upper(field) => value == null ? null : tostring(value) },
+    { for field, value in var.settings : upper(field) => value },
   )
 }
 

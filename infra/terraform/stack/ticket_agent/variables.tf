@@ -163,24 +163,29 @@ variable "trusted_relays" {
 
 variable "settings" {
   description = "Settings of services/ticket_agent/settings.py by field name, where the default does not do."
-  type = object({
-    resolver_group             = optional(string)
-    knowledge_base_search_type = optional(string)
-    ticket_workers             = optional(number)
-    ticket_run_seconds         = optional(number)
-    ticket_turns               = optional(number)
-    ticket_tokens              = optional(number)
-    ticket_tokens_per_day      = optional(number)
-    long_poll_seconds          = optional(number)
-    sweep_seconds              = optional(number)
-    open_ticket_seconds        = optional(number)
-    untold_seconds             = optional(number)
-    remind_after_hours         = optional(number)
-    escalate_after_hours       = optional(number)
-    expire_after_hours         = optional(number)
-    log_level                  = optional(string)
-  })
-  default = {}
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition = length(setsubtract(keys(var.settings), [
+      "resolver_group",
+      "knowledge_base_search_type",
+      "ticket_workers",
+      "ticket_run_seconds",
+      "ticket_turns",
+      "ticket_tokens",
+      "ticket_tokens_per_day",
+      "long_poll_seconds",
+      "sweep_seconds",
+      "open_ticket_seconds",
+      "untold_seconds",
+      "remind_after_hours",
+      "escalate_after_hours",
+      "expire_after_hours",
+      "log_level",
+    ])) == 0
+    error_message = "settings: a name that services/ticket_agent/settings.py does not have, or that is set by another variable; the service would go on with its default."
+  }
 }
 
 variable "backlog_per_task" {

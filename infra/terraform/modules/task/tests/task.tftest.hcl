@@ -80,7 +80,7 @@ run "health_is_asked_of_the_module_that_runs" {
   command = plan
 
   assert {
-    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].healthCheck.command == ["CMD", "python", "-m", "services.ticket_agent", "health"]
+    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].healthCheck.command == ["CMD", "python3", "-m", "services.ticket_agent", "health"]
     error_message = "the health check asks something else"
   }
 }

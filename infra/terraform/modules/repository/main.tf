@@ -2,6 +2,7 @@ resource "aws_ecr_repository" "this" {
   name = var.name
   # What was tested under a tag is what runs under it.
   image_tag_mutability = "IMMUTABLE"
+  force_delete         = !var.protect
 
   image_scanning_configuration {
     scan_on_push = true

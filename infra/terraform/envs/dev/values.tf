@@ -1,0 +1,18 @@
+# All that differs from the other environment besides the default of protect.
+locals {
+  environment = "dev"
+
+  values = {
+    availability_zone_count        = 2
+    egress                         = "nat" # $33 a month instead of $131
+    flow_logs_retention_days       = 0
+    database_instance_class        = "db.t4g.micro"
+    database_multi_az              = false
+    database_backup_retention_days = 1
+    ticket_agent                   = { cpu_units = 256, memory_mib = 512, maximum_tasks = 2 }
+    feedback_tagger                = { cpu_units = 256, memory_mib = 512, maximum_tasks = 2 }
+    log_retention_days             = 14
+    container_insights             = false
+    budget_usd_per_month           = 150
+  }
+}

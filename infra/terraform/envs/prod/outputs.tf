@@ -1,0 +1,4 @@
+output "deskhand" {
+  description = "What the command line and `make push` read."
+  value       = module.deskhand
+}

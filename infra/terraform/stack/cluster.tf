@@ -1,0 +1,14 @@
+resource "aws_ecs_cluster" "this" {
+  name = var.name
+
+  setting {
+    name = "containerInsights"
+    # Metrics of each task, about $10 a month for two small services. Alarms and scaling do without.
+    value = var.container_insights ? "enhanced" : "disabled"
+  }
+}
+
+resource "aws_ecs_cluster_capacity_providers" "this" {
+  cluster_name       = aws_ecs_cluster.this.name
+  capacity_providers = ["FARGATE", "FARGATE_SPOT"]
+}
