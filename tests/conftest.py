@@ -2,7 +2,7 @@
 
 import asyncio
 
-pytest_plugins = ["tests.support.cloud", "tests.support.signs_of_life"]
+pytest_plugins = ["tests.support.cloud", "tests.support.databases", "tests.support.signs_of_life"]
 
 
 def pytest_configure() -> None:

@@ -1,36 +1,23 @@
 """Rows and chunks on PostgreSQL: one chunk is one transaction, whoever else works on it."""
 
-import json
+import random
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from services.feedback_tagger.domain.spent import Agreement
 from services.feedback_tagger.domain.taxonomy import Category, Taxonomy, taxonomy_of
-from services.feedback_tagger.store.errors import database_errors
+from services.feedback_tagger.store.columns import COLUMNS, chunk_entries, single_entries, storable
+from services.feedback_tagger.store.errors import database_errors, retried
 from services.feedback_tagger.store.port import ChunkResult, LabelledRow
+from shared.backoff import Uniform
 
-_COLUMNS = {
-    "product_name": "text",
-    "store": "text",
-    "ref_id": "text",
-    "stars": "text",
-    "title": "text",
-    "feedback": "text",
-    "label_llm": "text",
-    "create_date": "timestamptz",
-    "execution_id": "text",
-    "run_id": "text",
-    "chunk_no": "integer",
-    "line_no": "integer",
-    "row_identity": "text",
-    "extra": "text",
-}
+_TYPES = {"create_date": "timestamptz", "chunk_no": "integer", "line_no": "integer"}
 _VALUES = ", ".join(
-    {"create_date": "coalesce(create_date, now())", "extra": "extra::jsonb"}.get(c, c) for c in _COLUMNS
+    {"create_date": "coalesce(create_date, now())", "extra": "extra::jsonb"}.get(name, name) for name in COLUMNS
 )
-_ARRAYS = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(_COLUMNS.values(), start=1))
-_NAMES = ", ".join(_COLUMNS)
+_ARRAYS = ", ".join(f"${place}::{_TYPES.get(name, 'text')}[]" for place, name in enumerate(COLUMNS, start=1))
+_NAMES = ", ".join(COLUMNS)
 INSERT_ROWS = (
     # Made of the names above alone.
     f"insert into customer_feedback ({_NAMES}) select {_VALUES} from unnest({_ARRAYS}) as new ({_NAMES})"  # noqa: S608
@@ -41,8 +28,9 @@ INSERT_ROWS = (
 class PostgresRows:
     """The RowStore port on an asyncpg pool."""
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, pool: Any, *, uniform: Uniform = random.uniform) -> None:
         self._pool = pool
+        self._uniform = uniform
 
     async def taxonomy(self) -> Taxonomy:
         with database_errors():
@@ -68,21 +56,14 @@ class PostgresRows:
         return {row["row_identity"] for row in rows}
 
     async def finish_chunk(self, result: ChunkResult) -> bool:
-        with database_errors():
-            async with self._pool.acquire() as connection, connection.transaction():
-                # The chunk comes first: a second worker on it waits here and finds it done.
-                if not await _take_chunk(connection, result):
-                    return False
-                by_label = await _insert(connection, result.labelled, result=result)
-                await _keep_counts(connection, result, by_label)
-        return True
+        return await retried(lambda: self._finish_chunk(result), self._uniform)
 
     async def bury_chunk(self, run_id: str, chunk_no: int, *, lines: Sequence[int], reason: str) -> None:
         with database_errors():
             await self._pool.execute(
                 "insert into feedback_chunk (run_id, chunk_no, state, reason, lines, row_count)"
                 " values ($1, $2, 'dead', $3, $4, $5) on conflict (run_id, chunk_no) do nothing",
-                run_id, chunk_no, reason.replace("\x00", ""), list(lines), len(lines),
+                run_id, chunk_no, storable(reason), list(lines), len(lines),
             )  # fmt: skip
 
     async def agreement(self, run_id: str) -> list[Agreement]:
@@ -95,9 +76,24 @@ class PostgresRows:
         return [Agreement(**row) for row in rows]
 
     async def add_singles(self, singles: Sequence[LabelledRow], *, execution_ids: Sequence[str]) -> int:
+        entries = single_entries(singles, execution_ids)
+
+        async def add() -> int:
+            with database_errors():
+                async with self._pool.acquire() as connection, connection.transaction():
+                    return (await _insert(connection, entries)).total()
+
+        return await retried(add, self._uniform)
+
+    async def _finish_chunk(self, result: ChunkResult) -> bool:
         with database_errors():
             async with self._pool.acquire() as connection, connection.transaction():
-                return (await _insert(connection, singles, execution_ids=execution_ids)).total()
+                # The chunk comes first: a second worker on it waits here and finds it done.
+                if not await _take_chunk(connection, result):
+                    return False
+                by_label = await _insert(connection, chunk_entries(result))
+                await _keep_counts(connection, result, by_label)
+        return True
 
 
 async def _take_chunk(connection: Any, result: ChunkResult) -> bool:
@@ -125,22 +121,9 @@ async def _take_chunk(connection: Any, result: ChunkResult) -> bool:
     return bool(revived)
 
 
-async def _insert(
-    connection: Any,
-    rows: Sequence[LabelledRow],
-    *,
-    result: ChunkResult | None = None,
-    execution_ids: Sequence[str] | None = None,
-) -> Counter[str]:
-    """Insert the rows of a chunk, or single ones with ids of their own; how many were new, by label."""
-    if execution_ids is None:
-        execution_ids = [result.run_id if result is not None else ""] * len(rows)
-    # In the order of identities: two transactions with rows in common wait for each other instead of deadlocking.
-    entries = sorted(
-        (_values(labelled, execution_id, result) for labelled, execution_id in zip(rows, execution_ids, strict=True)),
-        key=lambda values: str(values["row_identity"]),
-    )
-    inserted = await connection.fetch(INSERT_ROWS, *([entry[column] for entry in entries] for column in _COLUMNS))
+async def _insert(connection: Any, entries: Sequence[dict[str, Any]]) -> Counter[str]:
+    """Of the rows that were new, how many have each label; the others are left as they are."""
+    inserted = await connection.fetch(INSERT_ROWS, *([entry[column] for entry in entries] for column in COLUMNS))
     return Counter(row["label_llm"] for row in inserted)
 
 
@@ -165,7 +148,7 @@ async def _keep_counts(connection: Any, result: ChunkResult, by_label: Counter[s
         await connection.execute(
             "insert into feedback_failed_row (run_id, chunk_no, line_no, reason)"
             " select $1, $2, line_no, reason from unnest($3::integer[], $4::text[]) as new (line_no, reason)",
-            *place, [row.line for row in result.failed], [row.reason.replace("\x00", "") for row in result.failed],
+            *place, [row.line for row in result.failed], [storable(row.reason) for row in result.failed],
         )  # fmt: skip
     for looked in result.agreement:
         await connection.execute(
@@ -175,23 +158,3 @@ async def _keep_counts(connection: Any, result: ChunkResult, by_label: Counter[s
             " agreed = feedback_agreement.agreed + excluded.agreed",
             *place, looked.rows_per_prompt, looked.checked, looked.agreed,
         )  # fmt: skip
-
-
-def _values(labelled: LabelledRow, execution_id: str, result: ChunkResult | None) -> dict[str, Any]:
-    row, feedback = labelled.row, labelled.row.feedback
-    return {
-        "product_name": feedback.product_name,
-        "store": feedback.store,
-        "ref_id": feedback.ref_id,
-        "stars": feedback.stars,
-        "title": feedback.title,
-        "feedback": feedback.feedback,
-        "label_llm": labelled.label,
-        "create_date": feedback.create_date,
-        "execution_id": execution_id,
-        "run_id": None if result is None else result.run_id,
-        "chunk_no": None if result is None else result.chunk_no,
-        "line_no": row.line or None,
-        "row_identity": row.identity,
-        "extra": json.dumps(dict(feedback.extra)) if feedback.extra else None,
-    }

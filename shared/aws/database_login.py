@@ -1,0 +1,27 @@
+"""What a database login is made of on AWS: an IAM token, or the text of a secret."""
+
+from collections.abc import Awaitable, Callable
+
+from shared.aws.clients import Client
+from shared.aws.errors import aws_errors
+
+
+def iam_token(rds: Client, *, host: str, port: int, user: str) -> Callable[[], Awaitable[str]]:
+    """A password of 15 minutes for ``user``, signed with the task's credentials; no call leaves this process."""
+
+    async def token() -> str:
+        with aws_errors():
+            return str(await rds.generate_db_auth_token(DBHostname=host, Port=port, DBUsername=user))
+
+    return token
+
+
+def secret_text(secrets_manager: Client, *, arn: str) -> Callable[[], Awaitable[str]]:
+    """The secret's current version, read anew by each call."""
+
+    async def text() -> str:
+        with aws_errors():
+            answer = await secrets_manager.get_secret_value(SecretId=arn)
+        return str(answer["SecretString"])
+
+    return text
