@@ -22,7 +22,7 @@ _AS_LATIN = str.maketrans(
     "\u03b1\u03b5\u03bf\u03c1\u03c5\u03b9\u03ba\u03bd\u03c4\u03c7",
     "aeopcxyijsdlwhkmtbnaeopuikvtx",
 )
-_DIGIT_IN_WORD = re.compile("[a-z][0134579@$][a-z]")
+_DIGIT_IN_WORD = re.compile("[0134579@$][a-z]")
 _AS_LETTERS = str.maketrans("0134579@$", "oieastgas")
 _LONE_LETTERS = re.compile(r"(?<=\b\w)[ ._*-](?=\w\b)")
 
@@ -30,7 +30,8 @@ _LONE_LETTERS = re.compile(r"(?<=\b\w)[ ._*-](?=\w\b)")
 # A text is cut into words and words into stems of this many letters: a set of them tells in two microseconds which of
 # the rules, at six each, can match at all.
 _STEM = 5
-_BETWEEN_WORDS = str.maketrans(dict.fromkeys("!\"#%&'()*+,-./:;<=>?[\\]^_`{|}~", " "))
+# As bytes: str.translate looks up every different character anew, at five times the cost.
+_BETWEEN_WORDS = bytes(code if code in b"$@" or chr(code).isalnum() or code > 127 else ord(" ") for code in range(256))
 _NO_WORD = re.compile(r"[\W_]+")
 
 
@@ -60,6 +61,8 @@ def _rule(words: str, pattern: str) -> _Rule:
 
 
 def _mark(parts: str, pattern: str) -> _Mark:
+    # As the text will be: some letters (in Thai, say) are taken apart by it.
+    parts, pattern = unicodedata.normalize("NFKC", parts), unicodedata.normalize("NFKC", pattern)
     return _Mark(tuple(parts.split()), _pattern(pattern))
 
 
@@ -70,8 +73,8 @@ _RULES = (
             \b(?:instruct|prompt|rules?\b|above|previous|prior|system|everything|before|earlier|told|guideline|context)""",
     ),
     _rule(
-        "follow obey attention comply",
-        r"""\b(?:do\s+not|don'?t|stop|never|no\s+longer|pay\s+no)\s+(?:follow|obey|comply|attention)\w*\b.{0,40}
+        "follow obey attention",
+        r"""\b(?:do\s+not|don'?t|stop|never|no\s+longer|pay\s+no)\s+(?:follow|obey|attention)\w*\b.{0,40}
             \b(?:instruct|prompt|rule|above|previous|prior|system|guideline|order)
             |\b(?:follow|obey)\b.{0,20}\b(?:these|this|my|new|following)\b.{0,20}\b(?:instruct|order|rule|command)""",
     ),
@@ -83,15 +86,19 @@ _RULES = (
             |\b(?:prompt|instruction)s?\s*(?:injection|:|\#)|\bsudo\b""",
     ),
     _rule(
-        "now longer ai assistant model classifier bot answer reply respond output classify label tag act categorise "
+        "longer ai assistant model classifier bot answer reply respond output classify label tag act categorise "
         "choose assign print pretend role roleplay",
-        r"""\byou(?:\s+are|'re)\s+(?:now|no\s+longer|an?\s+(?:ai|assistant|model|classifier|bot|helpful))\b
+        r"""\byou(?:\s+are|'re)\s+(?:no\s+longer|an?\s+(?:ai|assistant|model|classifier|bot|helpful))\b
             |\byou\s+(?:must|will|should|shall|have\s+to|need\s+to)\s+
-             (?:now|answer|reply|respond|output|classify|label|tag|act|categori[sz]e|choose|assign|print)\b
+             (?:answer|reply|respond|output|classify|label|tag|act|categori[sz]e|choose|assign|print)\b
             |\b(?:pretend|act)\s+(?:as|to\s+be|you\s+are|like)\s+(?:a|an|the|if|my|you)\b.{0,30}
              \b(?:ai|assistant|model|bot|system|classifier|admin\w*|developer|expert|row|category|poet|pirate|grand\w*)
-            |\bfrom\s+now\s+on\b.{0,40}\b(?:you|every|all|answer|label|only|row|category|respond)
             |\brole[\s-]?play""",
+    ),
+    _rule(
+        "now",
+        r"""\byou(?:\s+(?:are|must|will|should|shall)|'re)\s+now\b
+            |\bfrom\s+now\s+on\b.{0,40}\b(?:you|every|all|answer|label|only|row|category|respond)""",
     ),
     _rule(
         "answer reply respond output print return write emit say put give",
@@ -139,6 +146,7 @@ _RULES = (
         "base64 rot13 hex decode",
         r"\b(?:base64|rot13|hex:)|\bdecode\b.{0,40}\b(?:follow|execute|obey|run|do)\b",
     ),
+    _rule("assistant system user human ai", r"\b(?:assistant|system|user|human|ai)\s*[:>\]}|]"),
     # The same order in other languages that are written in Latin letters; accents may be missing.
     _rule(
         "ignorieren vergiss vergesse missachte beachte antworte ordne kategorie",
@@ -170,9 +178,8 @@ _RULES = (
 _RULES_OF_STEM = {stem: [rule for rule in _RULES if stem in rule.stems] for rule in _RULES for stem in rule.stems}
 _ALL_STEMS = frozenset(_RULES_OF_STEM)
 
-_MARK_OR_DIGIT = re.compile(r"[:<\[|=`{#0-9@$]")
+_ANY_MARK = re.compile(r"[:<>\[|=`{#]")
 _MARKS = (
-    _mark(": > ] } |", r"(?:^|\W)(?:assistant|system|user|human|ai)\s*[:>\]}|]"),
     _mark(
         "<",
         r"""<\s*[/!]?\s*/?\s*(?:rows?|categor|system|instruct|ticket|prompt|assistant|user|human|answer|output|label|tag|
@@ -187,7 +194,7 @@ _MARKS = (
         ": | = ->",
         r"""(?<![\d.,:])\d{1,3}["')\]]{0,2}\s{0,3}(?:[:|=]|-+>)\s{0,3}["'(\[]?\d{1,3}(?![\d.:%])
             .{0,60}?(?<![\d.,:])\d{1,3}["')\]]{0,2}\s{0,3}(?:[:|=]|-+>)\s{0,3}["'(\[]?\d{1,3}(?!\d)
-            |(?:^|\n|\\n)[ \t]{0,8}\d{1,3}[ \t]{0,8}(?:[:|=]|->)""",
+            |(?:^|\n|\\n)[ \t|]{0,8}\d{1,3}[ \t]{0,8}(?:[:|=]|->)""",
     ),
 )
 # Tried on texts that are not ASCII alone.
@@ -218,7 +225,7 @@ def trips(text: str) -> bool:
         text = html.unescape(text)
     if text.isascii():
         plain = text.lower()
-        words = plain.translate(_BETWEEN_WORDS).split()
+        words = plain.encode("ascii").translate(_BETWEEN_WORDS).decode("ascii").split()
     else:
         if _HIDDEN.search(text) is not None:
             return True
@@ -230,12 +237,13 @@ def trips(text: str) -> bool:
             return True
     if _orders(plain, words):
         return True
-    marked = _MARK_OR_DIGIT.search(plain) is not None or "---" in plain
-    if marked and _holds(plain, _MARKS):
+    if (_ANY_MARK.search(plain) is not None or "---" in plain) and _holds(plain, _MARKS):
         return True
     if len(words) * 3 > len(plain) > 10 and _reads(_LONE_LETTERS.sub("", plain)):
         return True
-    if marked and _DIGIT_IN_WORD.search(plain) is not None and _reads(plain.translate(_AS_LETTERS)):
+    if "_" in plain and _reads(plain.replace("_", " ")):
+        return True
+    if _DIGIT_IN_WORD.search(plain) is not None and _reads(plain.translate(_AS_LETTERS)):
         return True
     return not text.isascii() and _OTHER_ALPHABETS.search(plain) is not None and _reads(plain.translate(_AS_LATIN))
 
@@ -247,8 +255,16 @@ def _reads(disguised: str) -> bool:
 
 def _orders(plain: str, words: Iterable[str]) -> bool:
     stems = _ALL_STEMS.intersection([word[:_STEM] for word in words])
+    if not stems:
+        return False
     return any(rule.pattern.search(plain) is not None for stem in stems for rule in _RULES_OF_STEM[stem])
 
 
 def _holds(plain: str, marks: Iterable[_Mark]) -> bool:
-    return any(any(part in plain for part in mark.parts) and mark.pattern.search(plain) is not None for mark in marks)
+    for mark in marks:
+        for part in mark.parts:
+            if part in plain:
+                if mark.pattern.search(plain) is not None:
+                    return True
+                break
+    return False
