@@ -21,7 +21,9 @@ class Blows:
 @dataclass(frozen=True, slots=True)
 class Scale:
     """``messages`` go through the queue consumer, half of them FIFO; ``tickets`` through the bridge, and in the long
-    form through the ticket agent, whose blows are spread over tickets that have ended instead of seconds."""
+    form through the ticket agent, whose blows are spread over tickets that have ended instead of seconds.
+    ``feedback_rows`` lie in the tagger's files; its blows are spread over the share of rows that are stored, and its
+    cuts are crashes of the database."""
 
     name: str
     messages: int
@@ -30,6 +32,8 @@ class Scale:
     tickets: int
     bridge_blows: Blows
     ticket_blows: Blows
+    feedback_rows: int
+    feedback_blows: Blows
     drained_within: float
 
 
@@ -41,6 +45,8 @@ SHORT = Scale(
     tickets=80,
     bridge_blows=Blows(seconds=6.0, ends=4, pauses=1, cuts=2),
     ticket_blows=Blows(seconds=60.0, ends=4, pauses=1, cuts=0),
+    feedback_rows=800,
+    feedback_blows=Blows(seconds=0.75, ends=4, pauses=0, cuts=2),
     drained_within=60.0,
 )
 LONG = Scale(
@@ -51,6 +57,8 @@ LONG = Scale(
     tickets=1_000,
     bridge_blows=Blows(seconds=110.0, ends=24, pauses=8, cuts=12),
     ticket_blows=Blows(seconds=950.0, ends=54, pauses=6, cuts=0),
+    feedback_rows=20_000,
+    feedback_blows=Blows(seconds=0.9, ends=50, pauses=4, cuts=8),
     drained_within=180.0,
 )
 DEFAULT_SEEDS = {"short": (1,), "long": (1, 2, 3)}

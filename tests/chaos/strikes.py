@@ -5,10 +5,16 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from tests.chaos.fleet import Fleet, Task
 from tests.chaos.schedule import Blow, Strike
-from tests.support.fault_proxy import FaultProxy
+
+
+class Cuttable(Protocol):
+    """What a cut strikes: every connection that waits for an answer."""
+
+    def cut_connections(self) -> int: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -19,7 +25,7 @@ class Striker:
     fleet: Fleet
     die: random.Random
     pause_seconds: float
-    proxy: FaultProxy | None = None
+    proxy: Cuttable | None = None
     numbers: Sequence[int] = (2, 3, 3, 4)
     dealt: Counter[str] = field(default_factory=Counter)
     _asleep: list["asyncio.Task[None]"] = field(default_factory=list)

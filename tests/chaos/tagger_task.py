@@ -1,0 +1,22 @@
+"""The feedback tagger as a task of a fleet: the service itself, or with a component that breaks one promise."""
+
+import asyncio
+import os
+import sys
+
+from services.feedback_tagger.main import run
+from tests.chaos.broken_tagger import SOUND, ports_of
+from tests.chaos.saying import say
+
+
+async def main() -> None:
+    build = os.environ.get("CHAOS_BUILD", SOUND)
+    service = asyncio.create_task(run(os.environ, opened=lambda ports: ports_of(build, ports)))
+    # Its first step handles the signals: a SIGTERM before it would end Python with a status of its own.
+    await asyncio.sleep(0)
+    say({"ready": os.getpid()})
+    await service
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
