@@ -17,6 +17,8 @@ PURE = (
     "shared/backoff.py",
     "shared/clock.py",
     "shared/errors.py",
+    "shared/model/allowance.py",
+    "shared/model/lanes.py",
     "shared/model/port.py",
     "shared/model/prices.py",
     "shared/model/quota.py",

@@ -1,0 +1,41 @@
+"""The Embedder port on Amazon Titan Text Embeddings V2 (user guide, "Amazon Titan Embeddings Text")."""
+
+import json
+from typing import Literal
+
+from shared.aws.clients import Client
+from shared.aws.errors import aws_errors
+from shared.errors import PermanentError, TransientError
+from shared.model.embeddings import Embedding
+
+TITAN_V2 = "amazon.titan-embed-text-v2:0"
+LONGEST = 50_000
+"""Characters that the model takes; it also ends at 8,192 tokens, and refuses a text beyond them."""
+
+
+class TitanEmbedder:
+    """Speaks through an aiobotocore ``bedrock-runtime`` client opened with ``attempts=1``."""
+
+    def __init__(self, client: Client, *, model_id: str = TITAN_V2, dimensions: Literal[256, 512, 1024] = 1024) -> None:
+        self._client = client
+        self._model_id = model_id
+        self._dimensions = dimensions
+
+    async def embed(self, text: str) -> Embedding:
+        if not text.strip():
+            raise PermanentError("a text without a word has no embedding")
+        body = json.dumps({"inputText": text[:LONGEST], "dimensions": self._dimensions, "normalize": True})
+        with aws_errors():
+            answer = await self._client.invoke_model(
+                modelId=self._model_id, body=body, contentType="application/json", accept="application/json"
+            )
+            content = await answer["body"].read()
+        try:
+            parsed = json.loads(content)
+            vector = tuple(float(number) for number in parsed["embedding"])
+            tokens = int(parsed["inputTextTokenCount"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise TransientError(f"InvokeModel: unreadable reply: {type(error).__name__}: {error}") from error
+        if len(vector) != self._dimensions:
+            raise TransientError(f"InvokeModel: a vector of {len(vector)} numbers, {self._dimensions} were asked for")
+        return Embedding(vector, tokens)
