@@ -105,22 +105,8 @@ def records_of(
 
     With ``columns``, a record over several lines that has another number of cells is taken for a quote left open which
     a quote further down closed by chance: its first line is bad, the lines that it swallowed are read again. Of a text
-    that ``breaks_off`` the last record is no record: what it says may be half of what was written.
+    that ``breaks_off`` a last record without a line end is none: it may be half of what was written.
     """
-    records = _records(text, delimiter, columns, breaks_off=breaks_off)
-    if not breaks_off:
-        yield from records
-        return
-    before = next(records, None)
-    for record in records:
-        if before is not None:
-            yield before
-        before = record
-    if before is not None:
-        yield Record(before.line, [], CUT_OFF)
-
-
-def _records(text: io.TextIOBase, delimiter: str, columns: int | None, *, breaks_off: bool) -> Iterator[Record]:
     lines = _Lines(text)
     taken = lines.taken
     reader = csv.reader(lines, delimiter=delimiter)
@@ -136,10 +122,10 @@ def _records(text: io.TextIOBase, delimiter: str, columns: int | None, *, breaks
             problem = f"is longer than {RECORD_CHARACTERS} characters or opens a quote that is never closed"
         except csv.Error as error:
             problem = f"cannot be read as separated values ({error})"
+        if not problem and breaks_off and (lines.ended or not taken[-1].endswith(("\n", "\r"))):
+            yield Record(line, [], CUT_OFF)
+            return
         if not problem and lines.ended:
-            if breaks_off:
-                yield Record(line, [], CUT_OFF)
-                return
             problem = "opens a quote that is never closed"
         if not problem and len(taken) > 1 and columns is not None and columns != len(cells):
             problem = f"opens a quote whose end leaves {len(cells)} cells under {columns} columns"
