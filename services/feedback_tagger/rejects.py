@@ -2,11 +2,15 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 from typing import BinaryIO
 
 HEADER = ("line", "column", "reason")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\ufe63\ufe62\ufe66\ufe6b\uff20\u2212"
+# At the start of a cell, behind blanks and what nobody sees; and behind a sign that another spreadsheet takes for a
+# delimiter or the end of a row, where a cell would begin there.
+_FORMULA = re.compile(rf"(^|[;,|\t\r\n])([\s\u0000-\u001f\u00ad\u200b-\u200f\u2060\ufeff'\"]*)(?=[{_SIGNS}])")
 
 
 class RejectList:
@@ -29,8 +33,13 @@ class RejectList:
 
 
 def neutral(cell: str) -> str:
-    """``cell`` so that no spreadsheet takes it for a formula."""
-    return "'" + cell if cell.startswith(_FORMULA) else cell
+    """``cell`` so that no spreadsheet takes it, or what another delimiter makes of it, for a formula.
+
+    An apostrophe before the sign is a spreadsheet's own mark for text. Full-width signs count: some read them alike.
+    """
+    text = _FORMULA.sub(r"\1\2'", cell)
+    # A tab or a line end in front is dropped by some, and the sign behind it is the first then.
+    return f"'{text}" if text[:1] in ("\t", "\r", "\n") else text
 
 
 def reject_file(rejects: Iterable[tuple[int, str, str]]) -> bytes:
