@@ -20,7 +20,7 @@ from services.feedback_tagger.planner.prompt import as_one_line
 from services.feedback_tagger.tasks.categorise import CATEGORISE
 from shared.errors import PermanentError
 from shared.model.port import Reply, Request, Text, Usage
-from tests.support.hostile_rows import BURDENING, HOSTILE_ROWS, SPEAKING
+from tests.support.hostile_rows import BURDENING, EVASIVE, HOSTILE_ROWS, SPEAKING
 from tests.unit.bedrock_sentences import SENTENCES
 
 SAMPLE = Path(__file__).parents[2] / "local" / "sample" / "feedback.csv"
@@ -84,7 +84,7 @@ def led_by_any_order(rows: Mapping[int, str], _: str) -> str:
     return "\n".join(f"{number}:{5 if misled else 1}" for number in rows)
 
 
-_ORDERS_AS_ASKED = frozenset(map(as_one_line, ORDERS))
+_ORDERS_AS_ASKED = frozenset(map(as_one_line, (*ORDERS, *EVASIVE)))
 
 
 def garbled(rows: Mapping[int, str], _: str) -> str:
@@ -152,7 +152,7 @@ async def test_a_model_that_refuses_hostile_rows_costs_those_rows_alone() -> Non
 
 
 async def test_what_the_check_misses_cannot_leave_the_set_of_categories() -> None:
-    missed = [text for text in ORDERS if not trips(text)]
+    missed = [text for text in (*ORDERS, *EVASIVE) if not trips(text)]
     assert missed, "a net without holes: look for harder rows"
     answers = await ask(HostileModel(led_by_any_order), [*HARMLESS, *missed])
     assert set(answers.labels) <= {*NAMES, UNKNOWN}
@@ -161,16 +161,17 @@ async def test_what_the_check_misses_cannot_leave_the_set_of_categories() -> Non
 def test_most_rows_that_speak_to_the_model_are_caught_and_few_harmless_ones(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The set was written beside the check: the share says that the check does what it means to, not how it fares
-    against orders that nobody here has thought of."""
+    """What speaks to the model was written beside the check, so its share says that the check does what it means to.
+    How it fares against others is what the evasive ones show, and nothing is asserted of them."""
     with SAMPLE.open(encoding="utf-8-sig", newline="") as file:
         sample = [f"{row['title']}. {row['feedback']}" for row in csv.DictReader(file)]
-    shares = {name: (sum(map(trips, family)), len(family)) for name, family in (SPEAKING | BURDENING).items()}
+    shares = {name: (sum(map(trips, family)), len(family)) for name, family in {**SPEAKING, **BURDENING}.items()}
     false_alarms = sum(map(trips, sample))
     caught = sum(map(trips, ORDERS))
     with capsys.disabled():
         listed = ", ".join(f"{name} {hits}/{of}" for name, (hits, of) in shares.items())
         print(f"\ncaught {caught}/{len(ORDERS)} = {caught / len(ORDERS):.1%} of what speaks to the model ({listed});")  # noqa: T201
+        print(f"of {len(EVASIVE)} in words it was not written for: {sum(map(trips, EVASIVE))};")  # noqa: T201
         print(f"false alarms {false_alarms}/{len(sample)} = {false_alarms / len(sample):.1%} of the sample")  # noqa: T201
     assert caught / len(ORDERS) >= 0.95
     assert false_alarms / len(sample) <= 0.02

@@ -146,7 +146,33 @@ _RULES = (
         "base64 rot13 hex decode",
         r"\b(?:base64|rot13|hex:)|\bdecode\b.{0,40}\b(?:follow|execute|obey|run|do)\b",
     ),
-    _rule("assistant system user human ai", r"\b(?:assistant|system|user|human|ai)\s*[:>\]}|]"),
+    _rule("assistant system user human ai bot model", r"\b(?:assistant|system|user|human|ai|bot|model)\s*[:>\]}|]"),
+    # Other rows than one's own: a customer does not know that there are any.
+    _rule(
+        "comment comments complaint complaints text texts feedback reviews messages entries batch kommentare zeilen "
+        "commentaires lignes comentario comentarios filas commenti righe",
+        r"""\b(?:all|every|each|every\s+single|other|next|remaining|following|these|the\s+rest\s+of(?:\s+the)?)\s+
+            (?:\w+\s+)?(?:comments?|complaints?|texts?|feedback|entries|messages)\b
+            |\b(?:text|comments?|messages?|everything)\s+(?:below|above|that\s+follows?)\b|\bin\s+this\s+batch\b
+            |\b(?:all?e[rs]?|alle|jede[rns]?|toutes?\s+les|tous\s+les|cada|tod[oa]s\s+l[oa]s|tutt[ie]\s+[ilg]\w*)\s+
+             (?:kommentare?|zeilen?|commentaires?|lignes?|comentarios?|filas?|commenti|righe)\b""",
+    ),
+    _rule(
+        "option options choice number file filed choose pick select categorisation categorization classification "
+        "labelling labeling",
+        r"""\b(?:choose|pick|select|use|take|output|write|say)\b.{0,25}\b(?:option|categor|label|number|choice)
+            |\b(?:option|choice)\s+(?:number\s+)?(?:\d|one\b|two\b|three\b|four\b|five\b|zero\b)
+            |\bfiled?\b.{0,40}\b(?:under|as)\b|\bclassification\b|\bcategori[sz]ation\b
+            |\blabell?ing\s+(?:software|system|model|task|tool)""",
+    ),
+    _rule(
+        "instruct commands configuration repeat note ignoring disregarding reply response result summarise summarize "
+        "translate instructions prompt",
+        r"""\binstruct\s+you\b|\byour\s+(?:\w+\s+)?(?:instructions?|configuration|commands?|programming|prompt|rules)\b
+            |\bas\s+(?:a\s+)?commands?\b|\brepeat\s+after\s+me\b|\b(?:ignoring|disregarding)\b.{0,25}\b(?:earlier|previous|above|prior|instruct)
+            |\bnote\s+(?:for|to)\s+(?:the|any|all)?\s*(?:label|class|software|system|ai|bot|model|reader|machine|program)
+            |\b(?:reply|response|result)\s*:\s*\d|\b(?:summari[sz]e|translate)\b.{0,20}\b(?:the|this|these|all|every)\b""",
+    ),
     # The same order in other languages that are written in Latin letters; accents may be missing.
     _rule(
         "ignorieren vergiss vergesse missachte beachte antworte ordne kategorie",
