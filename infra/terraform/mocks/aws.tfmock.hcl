@@ -118,3 +118,122 @@ mock_resource "aws_security_group" {
     arn = "arn:aws:ec2:eu-central-1:123456789012:security-group/sg-0123456789abcdef0"
   }
 }
+
+mock_resource "aws_ecs_cluster" {
+  defaults = {
+    arn = "arn:aws:ecs:eu-central-1:123456789012:cluster/mocked"
+  }
+}
+
+mock_resource "aws_ecs_task_definition" {
+  defaults = {
+    arn = "arn:aws:ecs:eu-central-1:123456789012:task-definition/mocked:1"
+  }
+}
+
+mock_resource "aws_ecr_repository" {
+  defaults = {
+    arn            = "arn:aws:ecr:eu-central-1:123456789012:repository/mocked"
+    repository_url = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/mocked"
+  }
+}
+
+mock_resource "aws_appautoscaling_policy" {
+  defaults = {
+    arn = "arn:aws:autoscaling:eu-central-1:123456789012:scalingPolicy:11111111-2222-3333-4444-555555555555:resource/ecs/service/mocked:policyName/mocked"
+  }
+}
+
+mock_resource "aws_codebuild_project" {
+  defaults = {
+    arn = "arn:aws:codebuild:eu-central-1:123456789012:project/mocked"
+  }
+}
+
+mock_resource "aws_codepipeline" {
+  defaults = {
+    arn = "arn:aws:codepipeline:eu-central-1:123456789012:mocked"
+  }
+}
+
+mock_resource "aws_cloudwatch_event_rule" {
+  defaults = {
+    arn = "arn:aws:events:eu-central-1:123456789012:rule/mocked"
+  }
+}
+
+mock_resource "aws_ce_anomaly_monitor" {
+  defaults = {
+    arn = "arn:aws:ce::123456789012:anomalymonitor/11111111-2222-3333-4444-555555555555"
+  }
+}
+
+mock_resource "aws_bedrock_guardrail" {
+  defaults = {
+    guardrail_arn = "arn:aws:bedrock:eu-central-1:123456789012:guardrail/abcdefghij12"
+    guardrail_id  = "abcdefghij12"
+  }
+}
+
+mock_resource "aws_bedrock_guardrail_version" {
+  defaults = {
+    version = "1"
+  }
+}
+
+mock_resource "aws_bedrockagent_agent" {
+  defaults = {
+    agent_arn = "arn:aws:bedrock:eu-central-1:123456789012:agent/ABCDEFGHIJ"
+    agent_id  = "ABCDEFGHIJ"
+  }
+}
+
+mock_resource "aws_bedrockagent_agent_alias" {
+  defaults = {
+    agent_alias_arn = "arn:aws:bedrock:eu-central-1:123456789012:agent-alias/ABCDEFGHIJ/KLMNOPQRST"
+    agent_alias_id  = "KLMNOPQRST"
+  }
+}
+
+mock_resource "aws_bedrockagent_knowledge_base" {
+  defaults = {
+    arn = "arn:aws:bedrock:eu-central-1:123456789012:knowledge-base/ABCDEFGHIJ"
+    id  = "ABCDEFGHIJ"
+  }
+}
+
+mock_resource "aws_bedrockagent_data_source" {
+  defaults = {
+    data_source_id = "ABCDEFGHIJ"
+  }
+}
+
+mock_resource "aws_bedrockagentcore_harness" {
+  defaults = {
+    arn = "arn:aws:bedrock-agentcore:eu-central-1:123456789012:harness/mocked-ABCDEFGHIJ"
+  }
+}
+
+mock_resource "aws_s3vectors_index" {
+  defaults = {
+    index_arn = "arn:aws:s3vectors:eu-central-1:123456789012:bucket/mocked/index/policy"
+  }
+}
+
+mock_resource "aws_quicksight_vpc_connection" {
+  defaults = {
+    arn = "arn:aws:quicksight:eu-central-1:123456789012:vpcConnection/mocked"
+  }
+}
+
+mock_resource "aws_quicksight_data_source" {
+  defaults = {
+    arn = "arn:aws:quicksight:eu-central-1:123456789012:datasource/mocked"
+  }
+}
+
+mock_resource "aws_quicksight_data_set" {
+  defaults = {
+    arn = "arn:aws:quicksight:eu-central-1:123456789012:dataset/mocked"
+  }
+}
