@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from tempfile import SpooledTemporaryFile
+from typing import Annotated, Any, BinaryIO, cast
 
 import typer
 from botocore.exceptions import ClientError
@@ -15,6 +16,8 @@ from cli.cloud import NOT_INSTALLED, Cloud, CloudChoice, CloudOption, JsonOption
 from cli.errors import UserError, absent
 from cli.names import DEFAULT_NAME
 from cli.output import print_fields, print_json, print_table, say
+from cli.quote import SPOOL_BYTES, headers_of, unpacked
+from services.feedback_tagger.domain.headers import Headers
 from services.feedback_tagger.domain.run import (
     RUNS_PREFIX,
     TAXONOMY_DOCUMENT_KEY,
@@ -23,6 +26,7 @@ from services.feedback_tagger.domain.run import (
     run_id,
 )
 from services.feedback_tagger.domain.text_file import UnusableFile
+from services.feedback_tagger.domain.unpacking import Damaged, TooMuch
 from services.feedback_tagger.domain.upload import surveyed
 
 feedback = typer.Typer(help="Upload feedback and see how it was labelled.", no_args_is_help=True)
@@ -37,14 +41,18 @@ RunArgument = Annotated[str | None, typer.Argument(help="A run id; left out: the
 
 @feedback.command()
 def upload(
-    file: Annotated[Path, typer.Argument(help="CSV with a header line that names the column feedback.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="CSV with a header line that names the column feedback, or JSON Lines; plain or gzip."),
+    ],
+    aliases: Annotated[str, typer.Option("--header-aliases", help="HEADER_ALIASES of the tagger.")] = "",
     watch: Annotated[bool, typer.Option("--watch", help="Follow the run until it is over.")] = False,
     cloud: CloudOption = CloudChoice.AUTO,
     name: NameOption = DEFAULT_NAME,
     as_json: JsonOption = False,
 ) -> None:
     """Put FILE under uploads/ in the bucket, which starts a run. The same file again is the same run."""
-    check_file(file)
+    check_file(file, headers_of(aliases))
     there = open_cloud(cloud, name)
     run = put_file(there, file)
     if watch:
@@ -111,16 +119,18 @@ def category_counts(taxonomy: Mapping[str, Any], labelled: Mapping[str, int]) ->
     return [(label, labelled.get(label, 0)) for label in (*names, *others)]
 
 
-def check_file(file: Path) -> None:
+def check_file(file: Path, headers: Headers) -> None:
     """Refuse here what the tagger would refuse later, in the same words. Raises UserError."""
     try:
-        with file.open("rb") as opened:
-            surveyed(opened)
+        with file.open("rb") as opened, SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
+            surveyed(unpacked(opened, cast(BinaryIO, spool)), headers)
     except FileNotFoundError:
         raise UserError(f"there is no file {file}", "check the path") from None
     except OSError as error:
         raise UserError(f"{file} cannot be read ({error.strerror})", "name a CSV file") from None
-    except UnusableFile as problem:
+    except Damaged as damage:
+        raise UserError(f"{file} is a damaged gzip file: {damage}", "compress it again") from None
+    except (UnusableFile, TooMuch) as problem:
         what, _, remedy = str(problem).partition("; ")
         raise UserError(f"{file} {what}", remedy or "save it as CSV in UTF-8") from None
     if file.stat().st_size > LARGEST_PUT:

@@ -59,7 +59,7 @@ def quote(
     PROMPT_TOKENS and AGREEMENT_SHARE are taken to be at their defaults.
     """
     prices = _prices_of(models)
-    counts, rejected = counted(file, _headers(aliases), rows_per_prompt=rows_per_prompt)
+    counts, rejected = counted(file, headers_of(aliases), rows_per_prompt=rows_per_prompt)
     names = categories or DEFAULT_CATEGORIES
     system = CATEGORISE.system(taxonomy_of([Category(place, name) for place, name in enumerate(names, start=1)]))
     quotes = [
@@ -87,7 +87,7 @@ def counted(file: Path, headers: Headers, *, rows_per_prompt: int) -> tuple[Coun
     rejected = 0
     try:
         with file.open("rb") as packed, SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
-            text = _unpacked(packed, cast(BinaryIO, spool))
+            text = unpacked(packed, cast(BinaryIO, spool))
             # Counting how often a text comes would hold all of them; which of its twins a row is costs nothing.
             for entry in rows_of(text, surveyed(text, headers), lambda _: 1):
                 if isinstance(entry, Rejected):
@@ -104,7 +104,8 @@ def counted(file: Path, headers: Headers, *, rows_per_prompt: int) -> tuple[Coun
     return tally.counts(), rejected
 
 
-def _unpacked(file: BinaryIO, spool: BinaryIO) -> BinaryIO:
+def unpacked(file: BinaryIO, spool: BinaryIO) -> BinaryIO:
+    """``file``, or its text in ``spool`` if it is gzip. Raises Damaged or TooMuch."""
     packed = file.read(len(GZIP_MARK)) == GZIP_MARK
     file.seek(0)
     if not packed:
@@ -118,7 +119,8 @@ def _unpacked(file: BinaryIO, spool: BinaryIO) -> BinaryIO:
     return spool
 
 
-def _headers(aliases: str) -> Headers:
+def headers_of(aliases: str) -> Headers:
+    """Raises UserError."""
     try:
         return read_aliases(aliases) if aliases else Headers()
     except ValueError as problem:
