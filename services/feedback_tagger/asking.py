@@ -100,8 +100,8 @@ class Asker:
         await round_.ask(plan.groups)
         agreement: tuple[Agreement, ...] = ()
         if seen is not None and at_most > 1:
-            share = share_to_check(self.agreement_share, seen)
-            agreement = await round_.check_again(_sampled(rows, round_.together, share), at_most)
+            sample = _sampled(rows, round_.together, self.agreement_share)
+            agreement = await round_.check_again(sample, at_most)
         if self.unsure_model_id is not None and (unsure := round_.unsure()):
             await round_.ask_another(self.unsure_model_id, limits.regrouped(unsure, plan))
         return round_.answers(agreement)
@@ -127,7 +127,7 @@ def _sampled(rows: Sequence[Row], places: Iterable[int], share: float) -> list[i
     if share <= 0:
         return []
     drawn = [(position(rows[place].identity), place) for place in places]
-    return [place for at, place in sorted(drawn) if at < share]
+    return [place for at, place in sorted(drawn) if at < share_to_check(share, rows[place].line)]
 
 
 @dataclass(slots=True, kw_only=True)

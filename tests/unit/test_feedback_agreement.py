@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from services.feedback_tagger.domain.spent import Agreement
 from services.feedback_tagger.planner.agreement import (
+    EARLY_LINES,
     EARLY_SHARE,
     ENOUGH,
     PASSED_FOR_ANOTHER_TRY,
@@ -78,10 +79,11 @@ def test_the_bounds_hold_the_share_that_was_seen(checked: int, share: float) -> 
 
 
 def test_a_short_run_is_checked_too_and_zero_switches_the_check_off() -> None:
-    assert share_to_check(0.02, ()) == EARLY_SHARE
-    assert share_to_check(0.02, [counted(20, ENOUGH, 30)]) == 0.02
-    assert share_to_check(0.5, ()) == 0.5
-    assert share_to_check(0.0, ()) == 0.0
+    assert share_to_check(0.02, EARLY_LINES) == EARLY_SHARE
+    assert share_to_check(0.02, EARLY_LINES + 1) == 0.02
+    assert share_to_check(0.5, 2) == 0.5
+    assert share_to_check(0.0, 2) == 0.0
+    assert EARLY_LINES * EARLY_SHARE >= ENOUGH
 
 
 def test_rows_are_drawn_evenly_and_always_the_same() -> None:

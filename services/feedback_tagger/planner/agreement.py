@@ -19,8 +19,9 @@ LEAST = 0.9
 Z = 2.33
 ENOUGH = 30
 """Rows to be checked before anything is concluded. 21 agreeing of 30 are below 90% by more than chance, 24 are not."""
-EARLY_SHARE = 0.1
-"""Until that many are checked, this share of rows is: a file of 300 rows is judged too."""
+EARLY_LINES, EARLY_SHARE = 300, 0.1
+"""Of the rows on a file's first lines this share is checked, about ``ENOUGH``: a short file is judged too. By the line
+and not by what was checked so far: tasks learn of each other's checks only after a while, and would check far more."""
 PASSED_FOR_ANOTHER_TRY = 300
 """Checked rows after which a smaller size that holds gives the one above it ``ENOUGH`` rows to show itself again."""
 
@@ -30,11 +31,9 @@ def position(identity: str) -> float:
     return int.from_bytes(hashlib.blake2b(identity.encode("utf-8", "replace"), digest_size=8).digest(), "big") / 2**64
 
 
-def share_to_check(share: float, seen: Sequence[Agreement]) -> float:
-    """``share`` as it is set, and more of it in the beginning of a run; 0 switches the check off."""
-    if share <= 0 or sum(each.checked for each in seen) >= ENOUGH:
-        return share
-    return max(share, EARLY_SHARE)
+def share_to_check(share: float, line: int) -> float:
+    """``share`` as it is set, and more on the first lines of a file; 0 switches the check off."""
+    return max(share, EARLY_SHARE) if share > 0 and line <= EARLY_LINES else share
 
 
 def bounds(agreed: int, checked: int) -> tuple[float, float]:

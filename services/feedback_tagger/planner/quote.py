@@ -13,7 +13,7 @@ from math import ceil
 from typing import Any
 
 from services.feedback_tagger.domain.spent import NANO, Spent
-from services.feedback_tagger.planner.agreement import EARLY_SHARE, ENOUGH
+from services.feedback_tagger.planner.agreement import EARLY_LINES, share_to_check
 from services.feedback_tagger.planner.batch import planned
 from services.feedback_tagger.planner.prompt import FRAME_TOKENS, row_tokens
 from services.feedback_tagger.planner.tier import Tier, choose_tier
@@ -189,8 +189,9 @@ def quote_of(
 
 
 def _checked(rows: int, share: float) -> int:
-    """Rows that the agreement check asks again: more of the first ones, until it has enough of them."""
-    return round(max(rows * share, min(ENOUGH, rows * EARLY_SHARE))) if share > 0 else 0
+    """Rows that the agreement check asks again: more of the first ones."""
+    early = min(rows, EARLY_LINES)
+    return round(early * share_to_check(share, EARLY_LINES) + (rows - early) * share)
 
 
 def _by_tier(price: ModelPrice, usage: Usage) -> Mapping[str, Decimal | None]:
