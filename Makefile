@@ -27,7 +27,7 @@ down: setup ## Stop what `make up` started in another terminal
 	@.venv/bin/deskhand down $(ARGS)
 
 ##@ Work on it
-.PHONY: setup test check format lock
+.PHONY: setup test check terraform terraform-scan terraform-mutations format lock
 
 setup: ## Make or update .venv and .venv-emulator; does nothing if they are up to date
 	@sh local/setup.sh "$(PYTHON)"
@@ -43,6 +43,16 @@ check: setup ## Formatting, lint, types, and which module may import which
 	.venv/bin/lint-imports --no-logo --no-cache || failed=1; \
 	exit $$failed
 
+terraform: setup ## Terraform: format, validate and test every folder; ARGS=modules/queue picks some. No account needed
+	@$(RUN) tests.infra.check $(ARGS)
+
+terraform-scan: setup ## Terraform: what checkov finds is mended or explained; no terraform needed
+	@.venv/bin/python -I local/environments.py --infra
+	@$(RUN) tests.infra.scan
+
+terraform-mutations: setup ## Terraform: break it in each way of a list, and see a test catch each; ARGS="-k queue" picks some
+	@$(RUN) tests.infra.mutations $(ARGS)
+
 format: setup ## Format the code and mend what the linter can mend
 	@$(RUN) ruff format .
 	@$(RUN) ruff check --fix .
@@ -51,6 +61,7 @@ lock: setup ## Resolve the dependencies again into locks/; UPGRADE=1 takes newer
 	@echo "locks/bootstrap.txt" && $(COMPILE) locks/bootstrap.in -o locks/bootstrap.txt
 	@echo "locks/emulator.txt" && $(COMPILE) locks/emulator.in -o locks/emulator.txt
 	@echo "locks/bench.txt" && $(COMPILE) locks/bench.in -o locks/bench.txt
+	@echo "locks/infra.txt" && $(COMPILE) locks/infra.in -o locks/infra.txt
 	@echo "locks/dev.txt" && $(COMPILE) --all-extras pyproject.toml -o locks/dev.txt
 	@for service in ticket-agent feedback-tagger; do lock=locks/$$(echo $$service | tr - _).txt; echo $$lock; \
 		$(COMPILE) --extra $$service -c locks/dev.txt pyproject.toml -o $$lock || exit 1; done
@@ -100,9 +111,9 @@ clean: ## Delete what runs left behind: build/ and the caches of the tools
 	@find . -path ./.git -prune -o -path './.venv*' -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
 clean-all: clean ## Delete the environments too; the next target makes them again
-	@rm -rf .venv .venv-emulator .venv-bench
+	@rm -rf .venv .venv-emulator .venv-bench .venv-infra
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+		/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

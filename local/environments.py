@@ -1,6 +1,7 @@
 """The Python environments of a checkout, made and kept like their lock files: `.venv`, `.venv-emulator`, `.venv-bench`.
 
-The last one only with ``--bench``: it holds the peers that a benchmark runs beside ours.
+The last one only with ``--bench``: it holds the peers that a benchmark runs beside ours. So `.venv-infra` with
+``--infra``: it holds what looks over our Terraform.
 
 Standard library only: it runs before anything is installed, under any Python from 3.11 on. Each environment carries a
 stamp of what it was made from, written last, so that a second run does nothing and an interrupted one starts afresh.
@@ -23,10 +24,12 @@ ROOT = Path(__file__).resolve().parents[1]
 SERVICES = ROOT / ".venv"
 EMULATOR = ROOT / ".venv-emulator"
 BENCH = ROOT / ".venv-bench"
+INFRA = ROOT / ".venv-infra"
 MADE_FROM = {
     SERVICES: ("locks/bootstrap.txt", "locks/dev.txt", "pyproject.toml"),
     EMULATOR: ("locks/emulator.txt",),
     BENCH: ("locks/bench.txt",),
+    INFRA: ("locks/infra.txt",),
 }
 SIGN_OF_LIFE_SECONDS = 1.5
 # The caller's pip and uv settings would make them install elsewhere, or something else than the lock says; only those
@@ -55,6 +58,8 @@ def main() -> int:
             _keep_emulator()
             if "--bench" in sys.argv[1:]:
                 _keep_bench()
+            if "--infra" in sys.argv[1:]:
+                _keep_infra()
         except SetupFailed as failure:
             print(f"Set-up stopped: {failure}", file=sys.stderr)
             return 1
@@ -92,6 +97,15 @@ def _keep_bench() -> None:
     _begin(BENCH, with_pip=False)
     _sync(BENCH, "locks/bench.txt")
     _finish(BENCH, began)
+
+
+def _keep_infra() -> None:
+    if _is_current(INFRA):
+        return
+    began = _announce(INFRA, "what looks over our Terraform, apart because nothing else needs it")
+    _begin(INFRA, with_pip=False)
+    _sync(INFRA, "locks/infra.txt")
+    _finish(INFRA, began)
 
 
 def _ingredients(environment: Path) -> str:

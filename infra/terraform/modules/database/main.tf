@@ -116,6 +116,7 @@ resource "aws_db_parameter_group" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
+  #checkov:skip=CKV_AWS_338:slow statements and errors are of use for weeks; who signed in is in CloudTrail
   for_each = toset(local.engine.logs)
 
   name              = "/aws/rds/instance/${var.name}/${each.value}"

@@ -14,7 +14,6 @@ resource "aws_flow_log" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "flow" {
-  #checkov:skip=CKV_AWS_338:records of connections are of use for weeks; a year of them is a matter of the account's rules
   count = local.flow_logs
 
   name              = "/${var.name}/flow"

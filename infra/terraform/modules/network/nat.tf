@@ -43,7 +43,6 @@ resource "aws_route_table_association" "public" {
 }
 
 resource "aws_eip" "nat" {
-  #checkov:skip=CKV2_AWS_19:the address is the NAT gateway's below
   for_each = aws_subnet.public
 
   domain = "vpc"

@@ -1,12 +1,7 @@
 # What may pass an endpoint at all. What each task may do, its role says.
 
 data "aws_iam_policy_document" "s3_endpoint" {
-  #checkov:skip=CKV_AWS_356:the conditions hold it to this account's principals and buckets
-  #checkov:skip=CKV_AWS_107:as above
-  #checkov:skip=CKV_AWS_108:as above; nothing can be carried to a bucket of another account
-  #checkov:skip=CKV_AWS_109:as above
-  #checkov:skip=CKV_AWS_110:as above
-  #checkov:skip=CKV_AWS_111:as above
+  #checkov:skip=CKV_AWS_283:who pulls an image layer from ECR's bucket is no principal of ours; the rest is held to this account by conditions
 
   statement {
     sid       = "OurBucketsForOurRoles"
@@ -45,11 +40,6 @@ data "aws_iam_policy_document" "s3_endpoint" {
 }
 
 data "aws_iam_policy_document" "dynamodb_endpoint" {
-  #checkov:skip=CKV_AWS_111:held to this installation's tables and this account's principals
-  #checkov:skip=CKV_AWS_109:as above
-  #checkov:skip=CKV_AWS_110:as above
-  #checkov:skip=CKV_AWS_108:as above
-
   statement {
     sid       = "OurTablesForOurRoles"
     actions   = ["dynamodb:*"]
@@ -70,15 +60,8 @@ data "aws_iam_policy_document" "dynamodb_endpoint" {
 
 # Credentials of another account, smuggled in, pass none of the endpoints: data cannot leave by them.
 data "aws_iam_policy_document" "interface_endpoint" {
-  #checkov:skip=CKV_AWS_107:what each task may do is its role's part; this keeps other accounts' credentials out
-  #checkov:skip=CKV_AWS_108:as above
-  #checkov:skip=CKV_AWS_109:as above
-  #checkov:skip=CKV_AWS_110:as above
-  #checkov:skip=CKV_AWS_111:as above
-  #checkov:skip=CKV_AWS_356:as above; models belong to AWS, so that their account cannot be named
-  #checkov:skip=CKV2_AWS_40:as above; IAM has no interface endpoint here
-  #checkov:skip=CKV_AWS_49:as above
-  #checkov:skip=CKV_AWS_1:as above
+  #checkov:skip=CKV_AWS_49:what each task may do is its role's part; this keeps other accounts' credentials out
+  #checkov:skip=CKV_AWS_1:as above; models belong to AWS, so that no account could be named for resources
 
   statement {
     sid       = "OurRoles"

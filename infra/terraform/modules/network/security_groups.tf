@@ -9,7 +9,6 @@ resource "aws_security_group" "service" {
 }
 
 resource "aws_security_group" "endpoints" {
-  #checkov:skip=CKV2_AWS_5:the interface endpoints attach it
   name        = "${var.name}-endpoints"
   description = "${var.name}: interface endpoints, open to the services"
   vpc_id      = aws_vpc.this.id

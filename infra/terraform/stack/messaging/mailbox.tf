@@ -1,8 +1,6 @@
 # A copy of every notification, for whoever has no e-mail address to give. No service reads it: what nobody fetches
 # goes after 14 days, and a message that fails to be read again and again has nowhere to go but away.
 resource "aws_sqs_queue" "mailbox" {
-  #checkov:skip=CKV2_AWS_73:the key is given by the caller, and is a customer's
-
   name                      = "${var.name}-mailbox"
   message_retention_seconds = 1209600
   kms_master_key_id         = var.key_arn

@@ -1,0 +1,37 @@
+"""The whole of our Terraform, applied against mocks once for all tests here."""
+
+import os
+from typing import NoReturn
+
+import pytest
+
+from tests.support import terraform
+from tests.support.terraform import TerraformFailed, Whole
+
+# Every option on: what is optional must agree as well.
+EVERYTHING = """\
+  name                 = "deskhand"
+  alert_email          = "alerts@example.com"
+  ticket_back_end      = "agentcore_harness"
+  knowledge_base       = true
+  dashboards_owner_arn = "arn:aws:quicksight:eu-central-1:123456789012:user/default/owner"
+"""
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """The stack with every option on; left out where there is no terraform or no provider."""
+    if not terraform.is_there():
+        _leave_out(terraform.ABSENT)
+    tree = terraform.copy_of(terraform.TREE, tmp_path_factory.mktemp("terraform") / "tree")
+    try:
+        terraform.init(tree / "stack")
+    except TerraformFailed as failure:
+        _leave_out(f"{terraform.NO_PROVIDER}\n{failure}")
+    return terraform.whole_of(tree, EVERYTHING)
+
+
+def _leave_out(reason: str) -> NoReturn:
+    if os.environ.get(terraform.REQUIRED):
+        pytest.fail(reason)
+    pytest.skip(reason)
