@@ -12,7 +12,7 @@ from math import sqrt
 from services.feedback_tagger.domain.spent import Agreement
 
 SHARE = 0.02
-"""Of the rows, where nothing else is set. A row alone costs what four rows together do: it adds a tenth to a bill."""
+"""Of the rows, where nothing else is set. A row alone costs what four or five together do: a bill grows by a tenth."""
 LEAST = 0.9
 # Of a normal distribution, 1% lies beyond: the figures are looked at after every prompt, so one in twenty would shrink
 # prompts for nothing in nearly every run.
