@@ -1,14 +1,16 @@
 """Files as people upload them: encodings, dialects, headers, broken rows; every row accepted or rejected by itself."""
 
 import io
+import json
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.feedback_tagger.domain.feedback import Row
-from services.feedback_tagger.domain.separated import RECORD_CHARACTERS
+from services.feedback_tagger.domain.separated import RECORD_CHARACTERS, records_of
 from services.feedback_tagger.domain.text_file import UnusableFile
 from services.feedback_tagger.domain.upload import Rejected, rows_of, surveyed
 from tests.support.feedback import HEADER, a_file, a_row, many_rows
@@ -206,3 +208,63 @@ def test_whatever_a_csv_writer_wrote_is_read_again_row_by_row(cells: list[str]) 
     tidy = [cell.replace("\r\n", "\n").replace("\r", "\n").strip() for cell in cells]
     assert texts(entries) == [cell for cell in tidy if cell]
     assert len(entries) == len(cells)
+
+
+def test_a_file_may_be_surveyed_again_from_wherever_it_was_left() -> None:
+    file = io.BytesIO(a_file(many_rows(3)))
+    assert surveyed(file) == surveyed(file)
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        lambda rows: a_file(rows, line_end="\n", encoding="utf-8-sig"),
+        lambda rows: a_file(rows, delimiter="\t", line_end="\r", encoding="utf-16-le"),
+        lambda rows: a_file([{**row, "region": "north"} for row in rows], header=(*HEADER, "region")),
+        lambda rows: a_file(rows, header=HEADER[::-1]),
+        lambda rows: "".join(json.dumps(row) + "\n" for row in rows).encode(),
+    ],
+    ids=["line ends and encoding", "tabs and UTF-16", "one column more", "columns in another order", "JSON Lines"],
+)
+def test_rows_saved_again_in_another_way_are_the_same_rows(again: Callable[[list[dict[str, str]]], bytes]) -> None:
+    rows = [*many_rows(4), a_row(feedback="two\r\nlines"), a_row(), a_row(), a_row(date="1/2/2024")]
+    identities = [entry.identity for entry in read(a_file(rows)) if isinstance(entry, Row)]
+    assert [entry.identity for entry in read(again(rows)) if isinstance(entry, Row)] == identities
+    assert len(set(identities)) == len(rows)
+
+
+def test_json_values_are_kept_as_they_are_written() -> None:
+    line = b'{"id": 00, "x": 1}\n{"id": 7, "stars": 4.50, "feedback": "late", "date": null, "vip": true, "n": 1e400,'
+    line += b' "tags": ["a", {"b": 2}], "tags ": "other", "Title": ""}\n'
+    refused, row = read(line)
+    assert isinstance(refused, Rejected)
+    assert isinstance(row, Row)
+    assert (row.line, row.feedback.ref_id, row.feedback.stars, row.feedback.title) == (2, "7", "4.50", None)
+    assert row.feedback.create_date is None
+    tags = '["a",{"b":"2"}]'
+    assert dict(row.feedback.extra) == {"vip": "true", "n": "1e400", "tags": tags, "tags (2)": "other"}
+
+
+def test_a_repeated_column_that_is_not_ours_is_kept_under_a_number() -> None:
+    (row,) = read(b"mood,mood,,feedback\na,b,c,late\n")
+    assert isinstance(row, Row)
+    assert dict(row.feedback.extra) == {"mood": "a", "mood (2)": "b", "column 3": "c"}
+
+
+def test_quotes_left_open_on_every_line_cost_no_more_than_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each line would be read again with all that follow it: a file of a gigabyte would take days."""
+    monkeypatch.setattr("services.feedback_tagger.domain.separated.READ_AGAIN_CHARACTERS", 100_000)
+    reads = 0
+    body = b"feedback,id\ngood,1\n" + b'a"b,"c\n' * 20_000 + b"good,2\n"
+
+    class Counted(io.TextIOWrapper):
+        def readline(self, size: int = -1, /) -> str:
+            nonlocal reads
+            reads += 1
+            return super().readline(size)
+
+    with Counted(io.BytesIO(body), encoding="utf-8", newline="") as text:
+        records = list(records_of(text, ",", columns=2))
+    assert len(records) == 20_003
+    assert [record.cells[0] for record in records if not record.problem] == ["feedback", "good", "good"]
+    assert reads < 100_000

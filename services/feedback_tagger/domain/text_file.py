@@ -44,6 +44,7 @@ def encoding_of(file: BinaryIO) -> Encoding:
 
     Reads the whole file, a block at a time, and leaves it at its start.
     """
+    file.seek(0)
     head = file.read(HEAD_BYTES)
     file.seek(0)
     if not head:

@@ -7,13 +7,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from json.encoder import encode_basestring as _quoted
 from typing import Any
 
 from services.feedback_tagger.domain.feedback import Feedback, Row
 from shared.errors import PermanentError
-
-# Made once: json.dumps would make one a row.
-_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,22 +27,24 @@ class Chunk:
 def row_as_json(row: Row) -> str:
     """One row as it travels. Text stays as it is: escaping it to ASCII would treble what other alphabets need."""
     feedback = row.feedback
-    fields: dict[str, Any] = {"line": row.line, "identity": row.identity, "feedback": feedback.feedback}
+    # Written out, as this is a fifth of a row's work: an encoder that looks at types takes thrice as long.
+    parts = [f'{{"line":{row.line},"identity":{_quoted(row.identity)},"feedback":{_quoted(feedback.feedback)}']
     if feedback.product_name is not None:
-        fields["product_name"] = feedback.product_name
+        parts.append(f'"product_name":{_quoted(feedback.product_name)}')
     if feedback.store is not None:
-        fields["store"] = feedback.store
+        parts.append(f'"store":{_quoted(feedback.store)}')
     if feedback.ref_id is not None:
-        fields["ref_id"] = feedback.ref_id
+        parts.append(f'"ref_id":{_quoted(feedback.ref_id)}')
     if feedback.stars is not None:
-        fields["stars"] = feedback.stars
+        parts.append(f'"stars":{_quoted(feedback.stars)}')
     if feedback.title is not None:
-        fields["title"] = feedback.title
+        parts.append(f'"title":{_quoted(feedback.title)}')
     if feedback.create_date is not None:
-        fields["create_date"] = feedback.create_date.isoformat()
+        parts.append(f'"create_date":"{feedback.create_date.isoformat()}"')
     if feedback.extra:
-        fields["extra"] = dict(feedback.extra)
-    text = _as_json(fields)
+        extra = (f"{_quoted(name)}:{_quoted(text)}" for name, text in feedback.extra.items())
+        parts.append(f'"extra":{{{",".join(extra)}}}')
+    text = ",".join(parts) + "}"
     if text.isascii():
         return text
     # The two characters that JSON passes as they are and SQS refuses (API reference, "SendMessage").
