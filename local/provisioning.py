@@ -78,7 +78,7 @@ TABLES = (
     Table("UserAccess", (AGENT,), "employeeId", "environmentId"),
     Table("Ticket", (AGENT,), "ticketId", "employeeId", streams=True, index=Index("agenda", "agenda", "dueAt")),
     Table("Ledger", (AGENT,), "ticketId", "entry"),
-    Table("Lease", (AGENT,), "leaseKey"),
+    Table("Lease", (AGENT, TAGGER), "leaseKey"),
     Table("Idempotency", (AGENT, TAGGER), "idempotencyKey", expires_at="expiresAt"),
 )
 TOPICS = (

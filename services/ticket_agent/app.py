@@ -13,6 +13,7 @@ from services.ticket_agent.worker import Worker
 from shared.clock import Now
 from shared.health import Health
 from shared.lifecycle import Loop
+from shared.model.fleet import FleetQuota
 from shared.queue.consumer import Consumer, ConsumerSettings, Handler
 from shared.queue.dead_letters import OnDeadLetter
 from shared.queue.failures import FailureCounts
@@ -45,6 +46,7 @@ class TicketAgent:
     worker: Worker
     notifier: Notifier
     sweeper: Sweeper
+    quota: FleetQuota
     intake_queue: QueuePair
     decisions_queue: QueuePair
     work_queue: QueuePair
@@ -91,6 +93,7 @@ class TicketAgent:
             ),
             self._consumer("notifier", self.updates_queue, self.notifier.handle, self._short(workers=4)),
             Loop("sweeper", self._swept()),
+            Loop("quota", self.quota.run),
         )
 
     def _swept(self) -> Callable[[asyncio.Event], Awaitable[None]]:

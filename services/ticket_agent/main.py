@@ -18,6 +18,7 @@ from services.ticket_agent.agent.bedrock_agent import BedrockAgent
 from services.ticket_agent.agent.budget import Budget
 from services.ticket_agent.agent.converse import ConverseAgent
 from services.ticket_agent.agent.day_budget import DayBudget
+from services.ticket_agent.agent.limited import LimitedAgent
 from services.ticket_agent.agent.loop import AgentLoop
 from services.ticket_agent.agent.port import Agent
 from services.ticket_agent.app import QueuePair, TicketAgent
@@ -51,7 +52,14 @@ from shared.idempotency.dynamodb import DynamoDbIdempotency
 from shared.lifecycle import DrainTimedOut, LoopCrashed, run_loops, stop_on_signals
 from shared.logs import configure_logs, logger
 from shared.model.bedrock import BedrockModel
+from shared.model.dynamodb_shares import DynamoDbShares
 from shared.model.dynamodb_spend import DynamoDbSpend
+from shared.model.fleet import fleet_quota
+from shared.model.limiter import Limiter
+from shared.model.port import Usage
+from shared.model.prices import ModelPrice, Prices
+from shared.model.service_quotas import ServiceQuotas
+from shared.model.shares import TICKETS
 from shared.notifications.sns import SnsNotifications
 from shared.queue.dynamodb_failures import DynamoDbFailureCounts
 from shared.queue.sqs import SqsQueue
@@ -109,7 +117,24 @@ async def compose(settings: TicketAgentSettings, stack: AsyncExitStack, health: 
     )
     sns = await stack.enter_async_context(open_client(session, "sns"))
     budget = Budget(turns=settings.ticket_turns, tokens=settings.ticket_tokens)
-    agent = await open_agent(settings, session, stack, budget)
+    # Unique to this life of the process: a task that comes back under an old name would believe its old leases.
+    owner = f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    published = None
+    if settings.model_quotas == "service-quotas":
+        published = ServiceQuotas(await stack.enter_async_context(open_client(session, "service-quotas")))
+    price = Prices.load(settings.model_prices_file).of(settings.ticket_model_id)
+    quota = fleet_quota(
+        settings.ticket_model_id,
+        settings,
+        service=TICKETS,
+        task=owner,
+        price=price,
+        published=published,
+        shares=DynamoDbShares(dynamodb, settings.lease_table, model_id=settings.ticket_model_id),
+        monotonic=time.monotonic,
+    )
+    await quota.turn()
+    agent = limited(await open_agent(settings, session, stack, budget), quota.limiter, price)
 
     tables = Tables(
         user=settings.user_table,
@@ -151,9 +176,8 @@ async def compose(settings: TicketAgentSettings, stack: AsyncExitStack, health: 
 
     work = _pair(sqs, settings.ticket_work_queue_url, settings.ticket_work_dead_queue_url)
     updates = _pair(sqs, settings.ticket_updates_queue_url, settings.ticket_updates_dead_queue_url)
-    # Unique to this life of the process: a task that comes back under an old name would believe its old leases.
-    owner = f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     return TicketAgent(
+        quota=quota,
         intake=Intake(directory=directory, tickets=tickets, trusted_relays=settings.relays, now=wall_clock),
         decisions=Decisions(
             directory=directory,
@@ -253,6 +277,15 @@ async def open_agent(
         )
     model = BedrockModel(await stack.enter_async_context(client("bedrock-runtime")))
     return ConverseAgent(model, model_id=settings.ticket_model_id, tools=tools)
+
+
+def limited(agent: Agent[Any], limiter: Limiter, price: ModelPrice | None) -> Agent[Any]:
+    """``agent`` inside the model's quota; every back end says what a step used, so one way serves all three."""
+
+    def quota_tokens(usage: Usage) -> float:
+        return usage.input_tokens + usage.output_tokens if price is None else price.quota_tokens(usage)
+
+    return LimitedAgent(agent, limiter, quota_tokens=quota_tokens)
 
 
 async def stream_arn(dynamodb: Client, table: str) -> str:

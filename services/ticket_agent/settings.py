@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from services.ticket_agent.domain.agenda import Delays
-from shared.settings import Settings
+from shared.model.settings import ModelSettings
 
 NEEDED_BY = {
     "bedrock_agent_id": "bedrock_agent",
@@ -15,7 +15,7 @@ NEEDED_BY = {
 """Which settings make sense of which back end."""
 
 
-class TicketAgentSettings(Settings):
+class TicketAgentSettings(ModelSettings):
     """Each field is the environment variable of its name in capitals."""
 
     ticket_intake_queue_url: str = Field(description="queue that takes tickets in")

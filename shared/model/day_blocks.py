@@ -13,6 +13,7 @@ from shared.clock import Now
 from shared.errors import DeskhandError, OverBudget
 from shared.logs import logger
 from shared.model.port import Usage
+from shared.model.prices import ModelPrice
 from shared.model.spend import Reservation, Spend, day_of
 
 log = logger("day_blocks")
@@ -82,3 +83,26 @@ def until_midnight(at: float) -> float:
     moment = datetime.fromtimestamp(at, tz=UTC)
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     return (midnight - moment).total_seconds()
+
+
+def day_budgets(
+    usd: float,
+    quota_tokens: int | None,
+    model_id: str,
+    price: ModelPrice | None,
+    *,
+    spend: Spend,
+    now: Now,
+) -> tuple[DayBlocks, ...]:
+    """The budgets of feedback's calls of one model: dollars over all models, and the model's own tokens if limited."""
+    budgets = []
+    if price is None:
+        log.warning("model_without_price", model_id=model_id, consequence="its calls are not held to the day's dollars")
+    else:
+        budgets.append(
+            DayBlocks(spend=spend, account="feedback-usd", limit=int(usd * 1_000_000_000), cost=price.nano_usd, now=now)
+        )
+    if quota_tokens is not None:
+        counted = price.quota_tokens if price is not None else lambda usage: usage.input_tokens + usage.output_tokens
+        budgets.append(DayBlocks(spend=spend, account=f"quota#{model_id}", limit=quota_tokens, cost=counted, now=now))
+    return tuple(budgets)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -142,6 +142,19 @@ class LimitedModel:
         if self._price is not None:
             return self._price.quota_tokens(usage)
         return usage.input_tokens + usage.cache_write_tokens + usage.output_tokens
+
+
+class ByModel:
+    """The Model port over several models, each under its own quota; the request says which."""
+
+    def __init__(self, models: Mapping[str, Model]) -> None:
+        self._models = dict(models)
+
+    async def converse(self, request: Request) -> Reply:
+        model = self._models.get(request.model_id)
+        if model is None:
+            raise PermanentError(f"no model is set up as {request.model_id}")
+        return await model.converse(request)
 
 
 class LimitedEmbedder:

@@ -1,8 +1,10 @@
-"""A day's spending in memory: the promise of spend.py for one process."""
+"""A day's spending and a fleet's shares in memory: the promises of spend.py and shares.py for one process."""
 
 import itertools
 from collections import Counter
+from collections.abc import Sequence
 
+from shared.model.shares import Member
 from shared.model.spend import Reservation, day_of
 
 
@@ -28,3 +30,17 @@ class MemorySpend:
 
     async def counted(self, account: str, *, at: float) -> int:
         return self._counts[account, day_of(at)]
+
+
+class MemoryShares:
+    def __init__(self) -> None:
+        self._members: dict[str, Member] = {}
+
+    async def renew(self, member: Member) -> Sequence[Member]:
+        self._members[member.task] = member
+        return list(self._members.values())
+
+    async def remove(self, member: Member) -> None:
+        found = self._members.get(member.task)
+        if found is not None and found.beat == member.beat:
+            del self._members[member.task]
