@@ -16,7 +16,7 @@ from services.feedback_tagger.planner.tier import Tier
 from services.feedback_tagger.prompting import Asked, PriceOf, Prompting, Reading
 from services.feedback_tagger.store.port import FailedRow, LabelledRow
 from services.feedback_tagger.tasks.task import Task
-from shared.errors import PermanentError
+from shared.errors import PermanentError, TransientError
 from shared.logs import logger
 from shared.model.port import Model
 from shared.model.prices import PRICES
@@ -154,7 +154,12 @@ class _Round:
         compared: Counter[bool] = Counter()
 
         async def check(place: int) -> None:
-            again = (await self._prompt(self.asked, [place])).labels.get(1)
+            try:
+                again = (await self._prompt(self.asked, [place])).labels.get(1)
+            except TransientError as error:
+                # The row has its label: for a second look alone the whole chunk would be asked, and paid, once more.
+                log.warning("check_left_out", reason=str(error))
+                return
             if again is not None:
                 compared[again == before[place]] += 1
                 self.labels[place] = again

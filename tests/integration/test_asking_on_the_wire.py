@@ -1,4 +1,4 @@
-"""The asker through the real SDK against the local Bedrock endpoint, whose tagger errs as models do if it is told to."""
+"""The asker through the real SDK against the local Bedrock endpoint, whose tagger errs as models do, on demand."""
 
 import secrets
 from collections.abc import AsyncIterator

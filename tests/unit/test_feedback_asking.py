@@ -262,6 +262,12 @@ async def test_a_sample_of_rows_is_asked_again_alone_and_the_answer_alone_stays(
     assert model.asked[1:] == [[row.feedback.feedback] for row in by_hash]
 
 
+async def test_a_model_that_goes_away_before_the_check_costs_no_labels() -> None:
+    model = ScriptedModel(lambda rows: TransientError("away") if len(rows) == 1 else numbered(rows))
+    answers = await asker(model, agreement_share=1.0).labels(CATEGORISE, rows_of("a", "screen"), TAXONOMY, seen=())
+    assert (answers.labels, answers.agreement) == (["Payment", "Hardware failures"], ())
+
+
 async def test_the_same_rows_are_checked_in_every_task_and_none_outside_a_run() -> None:
     rows = rows_of(*(f"row text {n}" for n in range(200)))
     drawn = [row.feedback.feedback for row in rows if position(row.identity) < EARLY_SHARE]

@@ -1,13 +1,10 @@
 """Which texts share a prompt."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from services.feedback_tagger.planner.injection import trips
 from services.feedback_tagger.planner.prompt import as_one_line, row_tokens
-
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +54,3 @@ def _packed(places: Iterable[int], lines: Sequence[str], at_most: int, at_most_t
         groups[-1].append(place)
         used += tokens
     return groups
-
-
-def chunked(
-    rows: Iterable[R], *, at_most_rows: int, at_most_bytes: int, size_of: Callable[[R], int]
-) -> Iterator[list[R]]:
-    """Consecutive rows in lists within both limits; a row over the byte limit travels alone.
-
-    ``size_of`` gives the bytes that a row takes in a message. The same rows and limits give the same chunks.
-    """
-    chunk: list[R] = []
-    used = 0
-    for row in rows:
-        size = size_of(row)
-        if chunk and (len(chunk) == at_most_rows or used + size > at_most_bytes):
-            yield chunk
-            chunk, used = [], 0
-        chunk.append(row)
-        used += size
-    if chunk:
-        yield chunk
