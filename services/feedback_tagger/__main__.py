@@ -6,9 +6,8 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from services.feedback_tagger.main import SERVICE, run
+from services.feedback_tagger.main import SERVICE, migrate, run
 from services.feedback_tagger.settings import MigrationSettings, TaggerSettings
-from services.feedback_tagger.store.migrate import migrate_database
 from shared.errors import DeskhandError
 from shared.lifecycle import DrainTimedOut, LoopCrashed
 from shared.logs import configure_logs
@@ -54,7 +53,7 @@ def _health(environment: Mapping[str, str]) -> int:
 def _migrate(environment: Mapping[str, str]) -> int:
     settings = MigrationSettings.from_environment(environment)
     configure_logs(SERVICE, settings.log_level)
-    applied = asyncio.run(migrate_database(settings.database_url.get_secret_value()))
+    applied = asyncio.run(migrate(settings))
     sys.stdout.write(f"{len(applied)} migrations applied\n")
     return 0
 

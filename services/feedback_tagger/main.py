@@ -9,25 +9,31 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
+from aiobotocore.session import AioSession
+
 from services.feedback_tagger.app import Limits, Ports, loops
 from services.feedback_tagger.bucket.s3 import S3Bucket
+from services.feedback_tagger.database import access_of, open_door
 from services.feedback_tagger.domain.headers import read_aliases
-from services.feedback_tagger.settings import TaggerSettings
-from services.feedback_tagger.store.migrate import migrate_database
-from services.feedback_tagger.store.postgres import postgres_pool
-from services.feedback_tagger.store.postgres_rows import PostgresRows
-from services.feedback_tagger.store.postgres_runs import PostgresRuns
-from services.feedback_tagger.store.postgres_upkeep import PostgresUpkeep
-from shared.aws.clients import aws_session, open_client
+from services.feedback_tagger.settings import MigrationSettings, TaggerSettings
+from services.feedback_tagger.store.opened import Door, migrate_store, open_store
+from shared.aws.clients import Client, aws_session, open_client
 from shared.backoff import Backoff
 from shared.clock import wall_clock
 from shared.errors import TransientError
 from shared.health import Health, serve_health
 from shared.idempotency.dynamodb import DynamoDbIdempotency
-from shared.lifecycle import StopEvent, run_loops, stop_on_signals
+from shared.lifecycle import Loop, StopEvent, run_loops, stop_on_signals
 from shared.logs import configure_logs, logger
 from shared.model.bedrock import BedrockModel
-from shared.model.prices import PRICES
+from shared.model.day_blocks import day_budgets
+from shared.model.dynamodb_shares import DynamoDbShares
+from shared.model.dynamodb_spend import DynamoDbSpend
+from shared.model.fleet import FleetQuota, fleet_quota
+from shared.model.limited import ByModel, LimitedModel
+from shared.model.port import Model
+from shared.model.prices import PRICES, Prices
+from shared.model.service_quotas import ServiceQuotas
 from shared.notifications.sns import SnsNotifications
 from shared.queue.dynamodb_failures import DynamoDbFailureCounts
 from shared.queue.sqs import SqsQueue
@@ -56,10 +62,15 @@ async def run(environment: Mapping[str, str], *, opened: Callable[[Ports], Ports
     async with AsyncExitStack() as stack:
         port = await stack.enter_async_context(serve_health(health, port=settings.health_port))
         log.info("started", health_port=port, settings=settings.model_dump(mode="json", exclude={"database_url"}))
-        await _migrate_when_possible(settings.database_url.get_secret_value(), stop)
+        session = aws_session()
+        door = await open_door(settings, session, stack)
+        await _migrate_when_possible(door, stop)
         if stop.is_set():
             return
-        ports = opened(await _open_ports(settings, stack))
+        # Unique to this life of the process: a task that comes back under an old name would believe its old claim.
+        owner = f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        ports, quotas = await _open_ports(settings, session, door, stack, owner)
+        ports = opened(ports)
         limits = Limits(
             model_id=settings.feedback_model_id,
             rows_per_prompt=settings.rows_per_prompt,
@@ -86,19 +97,27 @@ async def run(environment: Mapping[str, str], *, opened: Callable[[Ports], Ports
             now=wall_clock,
             uniform=random.uniform,
             token_hex=secrets.token_hex,
-            # Unique to this life of the process: a task that comes back under an old name would believe its old claim.
-            owner=f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
+            owner=owner,
         )
         await run_loops(
-            running,
+            [*running, *(Loop(f"quota {quota.model_id}", quota.run) for quota in quotas)],
             stop=stop,
             drain_seconds=settings.drain_seconds,
         )
         log.info("stopped")
 
 
-async def _open_ports(settings: TaggerSettings, stack: AsyncExitStack) -> Ports:
+async def migrate(settings: MigrationSettings) -> list[str]:
+    """Bring the database up to date, and its users; the names of the migrations that were applied."""
     session = aws_session()
+    async with AsyncExitStack() as stack:
+        door = await open_door(settings, session, stack)
+        return await migrate_store(door, await access_of(settings, session))
+
+
+async def _open_ports(
+    settings: TaggerSettings, session: AioSession, door: Door, stack: AsyncExitStack, owner: str
+) -> tuple[Ports, list[FleetQuota]]:
     # Every worker of a consumer may be settling while its receivers poll.
     sqs = await stack.enter_async_context(open_client(session, "sqs", connections=64))
     s3 = await stack.enter_async_context(open_client(session, "s3", connections=8, read_timeout=60))
@@ -110,11 +129,10 @@ async def _open_ports(settings: TaggerSettings, stack: AsyncExitStack) -> Ports:
     bedrock = await stack.enter_async_context(
         open_client(session, "bedrock-runtime", connections=prompts, read_timeout=60, attempts=1)
     )
-    url = settings.database_url.get_secret_value()
-    database = await stack.enter_async_context(postgres_pool(url, connections=settings.pool_workers + 6))
-    singles_database = await stack.enter_async_context(postgres_pool(url, connections=SINGLES_CONNECTIONS))
-    model = BedrockModel(bedrock)
-    return Ports(
+    store = await stack.enter_async_context(open_store(door, connections=settings.pool_workers + 6))
+    singles_store = await stack.enter_async_context(open_store(door, connections=SINGLES_CONNECTIONS))
+    model, single_model, quotas = await _open_models(settings, stack, session, dynamodb, BedrockModel(bedrock), owner)
+    ports = Ports(
         files=SqsQueue(sqs, settings.feedback_files_queue_url),
         files_dead=SqsQueue(sqs, settings.feedback_files_dead_queue_url),
         chunks=SqsQueue(sqs, settings.feedback_chunks_queue_url),
@@ -126,20 +144,64 @@ async def _open_ports(settings: TaggerSettings, stack: AsyncExitStack) -> Ports:
         bucket=S3Bucket(s3, settings.uploads_bucket),
         notifications=SnsNotifications(sns, settings.run_results_topic_arn),
         model=model,
-        single_model=model,
-        runs=PostgresRuns(database),
-        rows=PostgresRows(database),
-        single_rows=PostgresRows(singles_database),
-        upkeep=PostgresUpkeep(database),
+        single_model=single_model,
+        runs=store.runs,
+        rows=store.rows,
+        single_rows=singles_store.rows,
+        upkeep=store.upkeep,
     )
+    return ports, quotas
 
 
-async def _migrate_when_possible(dsn: str, stop: StopEvent) -> None:
+async def _open_models(
+    settings: TaggerSettings,
+    stack: AsyncExitStack,
+    session: AioSession,
+    dynamodb: Client,
+    bedrock: BedrockModel,
+    owner: str,
+) -> tuple[Model, Model, list[FleetQuota]]:
+    """What rows of files go through, what rows sent alone go through, and what keeps both inside the quotas."""
+    prices = Prices.load(settings.model_prices_file)
+    published = None
+    if settings.model_quotas == "service-quotas":
+        published = ServiceQuotas(await stack.enter_async_context(open_client(session, "service-quotas")))
+    spend = DynamoDbSpend(dynamodb, settings.idempotency_table)
+    lanes: dict[str, dict[str, Model]] = {"files": {}, "singles": {}}
+    quotas = []
+    for model_id in dict.fromkeys(filter(None, (settings.feedback_model_id, settings.feedback_unsure_model_id))):
+        price = prices.of(model_id)
+        table = settings.lease_table
+        quota = fleet_quota(
+            model_id,
+            settings,
+            service=SERVICE,
+            task=owner,
+            price=price,
+            published=published,
+            shares=None if table is None else DynamoDbShares(dynamodb, table, model_id=model_id),
+            monotonic=time.monotonic,
+        )
+        await quota.turn()
+        quotas.append(quota)
+        budgets = day_budgets(
+            settings.feedback_usd_per_day, settings.model_tokens_per_day, model_id, price, spend=spend, now=wall_clock
+        )
+        for budget in budgets:
+            stack.push_async_callback(budget.close)
+        for lane, models in lanes.items():
+            models[model_id] = LimitedModel(
+                bedrock, quota.limiter, lane=lane, price=price, uniform=random.uniform, budgets=budgets
+            )
+    return ByModel(lanes["files"]), ByModel(lanes["singles"]), quotas
+
+
+async def _migrate_when_possible(door: Door, stop: StopEvent) -> None:
     """A database that is still starting, or failing over, is waited for: exiting would only start this task again."""
     attempt = 0
     while not stop.is_set():
         try:
-            await migrate_database(dsn)
+            await migrate_store(door)
             return
         except TransientError as error:
             delay = START_BACKOFF.delay(attempt, random.uniform)

@@ -1,15 +1,45 @@
 """What the feedback tagger reads from its environment."""
 
-from pydantic import Field, field_validator
+from typing import Literal, TypeAlias
+
+from pydantic import Field, ValidationInfo, field_validator
 
 from services.feedback_tagger.domain.headers import read_aliases
 from services.feedback_tagger.domain.unpacking import LARGEST_FILE_BYTES
 from services.feedback_tagger.planner.agreement import LEAST, SHARE
 from services.feedback_tagger.planner.prompt import PROMPT_TOKENS
+from shared.model.settings import ModelSettings
 from shared.settings import Secret, Settings
 
+DatabaseAuth: TypeAlias = Literal["url", "iam", "secret"]
 
-class TaggerSettings(Settings):
+
+class DatabaseSettings(Settings):
+    """How the database is reached; every command that reaches it reads these."""
+
+    database_url: Secret = Field(
+        description="postgresql://user:password@host:port/database, or mysql:// for MySQL and MariaDB"
+    )
+    database_auth: DatabaseAuth = Field(
+        default="url",
+        description="where the password comes from: the URL, an IAM token, or the secret DATABASE_SECRET_ARN",
+    )
+    database_secret_arn: str = Field(
+        default="", validate_default=True, description="Secrets Manager: JSON with username and password"
+    )
+    database_ca_file: str = Field(
+        default="", description="PEM file with the authorities of the server's certificate; empty: the system's"
+    )
+
+    @field_validator("database_secret_arn")
+    @classmethod
+    def _named_where_it_is_needed(cls, arn: str, others: ValidationInfo) -> str:
+        if others.data.get("database_auth") == "secret" and not arn:
+            raise ValueError("must be given, because DATABASE_AUTH is secret")
+        return arn
+
+
+class TaggerSettings(DatabaseSettings, ModelSettings):
     """AWS region, credentials and endpoints are not here: botocore reads the ordinary AWS environment itself."""
 
     feedback_files_queue_url: str = Field(description="notifications of S3 about uploaded files")
@@ -21,7 +51,6 @@ class TaggerSettings(Settings):
     idempotency_table: str = Field(description="DynamoDB table in which failures of messages are counted")
     uploads_bucket: str = Field(description="files come in under uploads/, reports are left under runs/ and rejects/")
     run_results_topic_arn: str
-    database_url: Secret = Field(description="postgresql://user:password@host:port/database")
     feedback_model_id: str = Field(description="a Bedrock model or inference profile that answers Converse")
     rows_per_prompt: int = Field(default=20, ge=1, le=200)
     prompt_tokens: int = Field(
@@ -58,6 +87,12 @@ class TaggerSettings(Settings):
         le=512,
         description="rows sent alone that are under way at once in this task, in slots of their own: two full prompts",
     )
+    lease_table: str | None = Field(
+        default=None, description="DynamoDB table in which tasks share the model's quota; none: each has all of it"
+    )
+    feedback_usd_per_day: float = Field(
+        default=50.0, gt=0, description="what all runs and single rows together may cost a UTC day; then rows wait"
+    )
     run_usd: float | None = Field(
         default=None, gt=0, description="no further row of a run is asked about once it has cost so many dollars"
     )
@@ -88,8 +123,13 @@ class TaggerSettings(Settings):
         return text
 
 
-class MigrationSettings(Settings):
+class MigrationSettings(DatabaseSettings):
     """What bringing the database up to date needs; a deployment runs it without the rest."""
 
-    database_url: Secret = Field(description="postgresql://user:password@host:port/database")
+    application_user: str = Field(default="", description="made, or brought up to date, with the rights of the service")
+    dashboard_user: str = Field(default="", description="made, or brought up to date, with the right to read the views")
+    dashboard_secret_arn: str = Field(
+        default="",
+        description="Secrets Manager: holds DASHBOARD_USER's password; filled with a new one if it is empty",
+    )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")

@@ -16,12 +16,27 @@ def iam_token(rds: Client, *, host: str, port: int, user: str) -> Callable[[], A
     return token
 
 
-def secret_text(secrets_manager: Client, *, arn: str) -> Callable[[], Awaitable[str]]:
-    """The secret's current version, read anew by each call."""
+def secret_text(secrets_manager: Client, *, arn: str, empty_if_absent: bool = False) -> Callable[[], Awaitable[str]]:
+    """The secret's current version, read anew by each call.
+
+    ``empty_if_absent``: a secret that has no version yet is an empty text.
+    """
 
     async def text() -> str:
         with aws_errors():
-            answer = await secrets_manager.get_secret_value(SecretId=arn)
+            try:
+                answer = await secrets_manager.get_secret_value(SecretId=arn)
+            except secrets_manager.exceptions.ResourceNotFoundException:
+                if not empty_if_absent:
+                    raise
+                # A missing secret says the same as one without a version; describing tells them apart.
+                await secrets_manager.describe_secret(SecretId=arn)
+                return ""
         return str(answer["SecretString"])
 
     return text
+
+
+async def put_secret_text(secrets_manager: Client, *, arn: str, text: str) -> None:
+    with aws_errors():
+        await secrets_manager.put_secret_value(SecretId=arn, SecretString=text)

@@ -104,7 +104,9 @@ class Sql:
         """How many transactions wait for a lock."""
         if self.engine == "postgres":
             return int(await self.value("select count(*) from pg_locks where not granted"))
-        return int(await self.value("select count(*) from information_schema.innodb_trx where trx_state = 'LOCK WAIT'"))
+        # Not innodb_trx, which is a copy that grows no fresher while it is asked more than ten times a second.
+        ((_, waits),) = await self.rows("show global status like 'Innodb_row_lock_current_waits'")
+        return int(waits)
 
     async def value(self, sql: str) -> Any:
         ((value,),) = await self.rows(sql)

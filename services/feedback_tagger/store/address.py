@@ -34,7 +34,9 @@ class Address:
 
 
 def address_of(url: str) -> Address:
-    """Read a URL. TLS is on unless the server is on this machine or the URL says ``sslmode=disable``.
+    """Read a URL. TLS is on, certificate and name verified, unless the server is on this machine.
+
+    ``sslmode=disable`` in the URL turns it off, any other mode on: there is no unverified TLS.
 
     Raises BadInput, which does not repeat the URL: it may hold a password.
     """
@@ -62,9 +64,15 @@ def address_of(url: str) -> Address:
         user=unquote(parts.username or "") or options.get("user", ""),
         password=unquote(parts.password or ""),
         socket=socket,
-        tls=not (socket or not host or _on_this_machine(host) or options.get("sslmode") == "disable"),
+        tls=_wants_tls(options.get("sslmode"), host=host, socket=socket),
         url=url,
     )
+
+
+def _wants_tls(mode: str | None, *, host: str, socket: str) -> bool:
+    if socket or not host:
+        return False
+    return mode != "disable" if mode else not _on_this_machine(host)
 
 
 def _on_this_machine(host: str) -> bool:

@@ -24,6 +24,8 @@ POSTGRES_CONTENTION = ("40001", "40P01")
 MYSQL_CONTENTION = (1205, 1213, 1020)
 # Access denied, access to the database denied, a user who must use a socket: rights that somebody mends or rotates.
 MYSQL_LOGIN = (1044, 1045, 1698)
+# Of a command, a column, a table or a routine.
+MYSQL_RIGHTS = (1142, 1143, 1227, 1370)
 # Values: too long, out of range, wrong, not of the column's character set, refused by a check or a key.
 MYSQL_VALUES = frozenset({1048, 1062, 1264, 1265, 1292, 1366, 1406, 1411, 1416, 1451, 1452, 3819, 4025, 1690, 3140})
 
@@ -64,6 +66,9 @@ def database_errors() -> Iterator[None]:
         yield
     except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError) as error:
         raise LoginRefused(f"PostgreSQL refuses the login: {type(error).__name__} ({error.sqlstate})") from error
+    except asyncpg.InsufficientPrivilegeError as error:
+        # Of the service's user, before the migration that lets it in, or before it may what is new.
+        raise TransientError(f"PostgreSQL: {error}; run the migrate command") from error
     except asyncpg.PostgresError as error:
         state = str(getattr(error, "sqlstate", "") or "")
         if state.startswith(WRONG_STATEMENT):
@@ -88,6 +93,8 @@ def mysql_errors() -> Iterator[None]:
         number = mysql_number(error)
         if number in MYSQL_LOGIN:
             raise LoginRefused(f"MySQL refuses the login ({number})") from error
+        if number in MYSQL_RIGHTS:
+            raise TransientError(f"MySQL: {error}; run the migrate command") from error
         if number in MYSQL_CONTENTION:
             raise Contended(f"MySQL: {type(error).__name__} ({number})") from error
         if number in MYSQL_VALUES or isinstance(error, pymysql.err.DataError):

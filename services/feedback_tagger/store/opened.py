@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from services.feedback_tagger.store import mysql, mysql_migrate, postgres, postgres_migrate
+from services.feedback_tagger.store.access import Access
 from services.feedback_tagger.store.address import Address, address_of
 from services.feedback_tagger.store.logins import FixedLogin, Login, Logins
 from services.feedback_tagger.store.mysql_rows import MysqlRows
@@ -62,24 +63,25 @@ async def open_store(door: Door, *, connections: int) -> AsyncIterator[Store]:
             yield Store(PostgresRuns(pool), PostgresRows(pool), PostgresUpkeep(pool))
 
 
-async def migrate_store(door: Door) -> list[str]:
-    """Connect, apply what is missing of this build's migrations, leave; the names of those applied.
+async def migrate_store(door: Door, access: Access | None = None) -> list[str]:
+    """Connect, apply what is missing of this build's migrations, let ``access`` in, leave; the names of those applied.
 
     A database that is ahead of this build is left alone: during a deploy old tasks run on the new schema.
     """
     if door.address.engine == "mysql":
         connection = await mysql.connect(door.address, door.logins, door.tls)
         try:
-            return await mysql_migrate.migrate(mysql.Session(connection))
+            return await mysql_migrate.migrate(mysql.Session(connection), access)
         finally:
             connection.close()
     connection = await postgres.connect(door.address.url, _logins_of_postgres(door), door.tls)
     try:
-        return await postgres_migrate.migrate(connection)
+        return await postgres_migrate.migrate(connection, access)
     finally:
         await connection.close()
 
 
 def _logins_of_postgres(door: Door) -> Logins | None:
     # libpq's own rules fill in what the URL leaves out: PGUSER, PGPASSWORD, a password file.
-    return None if isinstance(door.logins, FixedLogin) else door.logins
+    of_the_url = FixedLogin(Login(door.address.user, door.address.password))
+    return None if door.logins == of_the_url else door.logins

@@ -32,7 +32,12 @@ async def postgres_pool(
 
     with database_errors():
         pool = await asyncpg.create_pool(
-            url, connect=connect_anew, min_size=0, max_size=connections, command_timeout=STATEMENT_SECONDS
+            url,
+            connect=connect_anew,
+            reset=_as_it_is,
+            min_size=0,
+            max_size=connections,
+            command_timeout=STATEMENT_SECONDS,
         )
     ageing = asyncio.create_task(_expire(pool))
     try:
@@ -63,6 +68,11 @@ async def connect(url: str, logins: Logins | None, tls: ssl.SSLContext | None, *
     login = await logins.current()
     with database_errors():
         return await asyncpg.connect(url, user=login.user, password=login.password, **options)
+
+
+async def _as_it_is(_: Any) -> None:
+    """A transaction that is left open is rolled back by the pool itself; nothing else is ever set on a connection, and
+    asking the server to forget it would be a round trip for every use."""
 
 
 async def _expire(pool: Any) -> None:

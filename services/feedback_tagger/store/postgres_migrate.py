@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from services.feedback_tagger.store.access import Access, Found, postgres_statements
 from services.feedback_tagger.store.errors import database_errors
 from services.feedback_tagger.store.migrations import migrations
 from shared.logs import logger
@@ -12,15 +13,37 @@ log = logger("migrate")
 LOCK = 0x4465736B68616E64
 
 
-async def migrate(connection: Any) -> list[str]:
-    """Apply what is missing, each migration in a transaction of its own; the names of those applied."""
+async def migrate(connection: Any, access: Access | None = None) -> list[str]:
+    """Apply what is missing, each migration in a transaction of its own, and let ``access`` in; what was applied."""
     with database_errors():
         # Held by the connection: it goes with a task that dies half-way, and the next one goes on.
         await connection.execute("select pg_advisory_lock($1)", LOCK)
         try:
-            return await _apply_missing(connection)
+            applied = await _apply_missing(connection)
+            if access is not None:
+                await _let_in(connection, access)
+            return applied
         finally:
             await connection.execute("select pg_advisory_unlock($1)", LOCK)
+
+
+async def _let_in(connection: Any, access: Access) -> None:
+    relations = await connection.fetch(
+        "select relname, relkind::text from pg_class where relnamespace = 'public'::regnamespace"
+        " and relkind in ('r', 'v') order by relname"
+    )
+    roles = [row["rolname"] for row in await connection.fetch("select rolname from pg_roles")]
+    found = Found(
+        database="",
+        tables=[row["relname"] for row in relations if row["relkind"] == "r"],
+        views=[row["relname"] for row in relations if row["relkind"] == "v"],
+        users=roles,
+        iam="rds_iam" in roles,
+    )
+    async with connection.transaction():
+        for statement in postgres_statements(access, found):
+            await connection.execute(statement)
+    log.info("users", application=access.application_user, dashboards=access.dashboard_user, iam=found.iam)
 
 
 async def _apply_missing(connection: Any) -> list[str]:
