@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
@@ -39,6 +40,7 @@ class ScriptedModel:
     answer: Callable[[Sequence[str]], str | Exception | Stopped]
     asked: list[list[str]] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
+    refused: list[bool] = field(default_factory=list)
 
     async def converse(self, request: Request) -> Reply:
         (text,) = request.turns[0].blocks
@@ -47,6 +49,7 @@ class ScriptedModel:
         self.asked.append(rows)
         self.requests.append(request)
         answer = self.answer(rows)
+        self.refused.append(isinstance(answer, Exception))
         if isinstance(answer, Exception):
             raise answer
         usage = Usage(input_tokens=10 * len(rows), output_tokens=len(rows))
@@ -285,3 +288,46 @@ async def test_prompts_shrink_when_rows_disturb_each_other() -> None:
     seen = [Agreement(rows_per_prompt=20, checked=60, agreed=40)]
     await asker(model).labels(CATEGORISE, rows_of(*(f"row text {n}" for n in range(20))), TAXONOMY, seen=seen)
     assert [len(rows) for rows in model.asked] == [10, 10]
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_whatever_a_model_does_every_row_has_a_label_or_a_reason_and_every_call_is_counted(seed: int) -> None:
+    random = Random(seed)
+
+    def fickle(rows: Sequence[str]) -> str | Exception | Stopped:
+        if rows == [HARMLESS]:
+            return "1:1"
+        kind = random.choice(["good", "good", "dropped", "garbage", "refused", "filtered", "cut"])
+        good = [f"{n}:{random.randint(0, 2)}" for n in range(1, len(rows) + 1)]
+        answers: dict[str, str | Exception | Stopped] = {
+            "good": "\n".join(good),
+            "dropped": "\n".join(line for line in good if random.random() < 0.5),
+            "garbage": "".join(random.choice("0123456789:\n |") for _ in range(60)),
+            "refused": PermanentError("blocked"),
+            "filtered": Stopped("content_filtered", "\n".join(good)),
+            "cut": Stopped("max_tokens", "\n".join(good)[: random.randint(0, 40)]),
+        }
+        return answers[kind]
+
+    model = ScriptedModel(fickle)
+    rows = rows_of(*(f"row text {random.randint(0, 40)}" for _ in range(random.randint(1, 60))))
+    answers = await asker(
+        model,
+        rows_per_prompt=random.choice([1, 2, 7, 20]),
+        prompt_tokens=random.choice([0, 300, 1000]),
+        unsure_model_id=random.choice([None, "strong"]),
+        agreement_share=random.choice([0.0, 0.3, 1.0]),
+    ).labels(CATEGORISE, rows, TAXONOMY, seen=(), tier=random.choice(["default", "flex"]))
+    assert len(answers.labels) == len(rows)
+    for place, label in enumerate(answers.labels):
+        assert (label is None) == (place in answers.refusals)
+        assert label in {None, "Payment", "Hardware failures", "unknown"}
+    assert len(answers.labelled(rows)) + len(answers.failed(rows)) == len(rows)
+    by_text: dict[str, set[str | None]] = {}
+    for row, label in zip(rows, answers.labels, strict=True):
+        by_text.setdefault(row.feedback.feedback, set()).add(label)
+    assert all(len(labels) == 1 for labels in by_text.values())
+    assert all(each.agreed <= each.checked for each in answers.agreement)
+    answered = [asked for asked, refused in zip(model.asked, model.refused, strict=True) if not refused]
+    assert answers.spent.calls == len(answered)
+    assert answers.spent.input_tokens == sum(10 * len(asked) for asked in answered)
