@@ -1,9 +1,13 @@
-"""A day's spending and a fleet's shares in memory: the promises of spend.py and shares.py for one process."""
+"""A day's spending, a fleet's shares and an embedder in memory: the promises of their ports for one process."""
 
+import hashlib
 import itertools
+import math
 from collections import Counter
 from collections.abc import Sequence
 
+from shared.errors import PermanentError
+from shared.model.embeddings import Embedding
 from shared.model.shares import Member
 from shared.model.spend import Reservation, day_of
 
@@ -44,3 +48,23 @@ class MemoryShares:
         found = self._members.get(member.task)
         if found is not None and found.beat == member.beat:
             del self._members[member.task]
+
+
+class MemoryEmbedder:
+    """Vectors by the words of a text: texts that share words are near each other, and nothing more is meant by it."""
+
+    def __init__(self, dimensions: int = 64) -> None:
+        self._dimensions = dimensions
+
+    async def embed(self, text: str) -> Embedding:
+        words = text.lower().split()
+        if not words:
+            raise PermanentError("a text without a word has no embedding")
+        sums = [0.0] * self._dimensions
+        for word in words:
+            place = int.from_bytes(hashlib.blake2b(word.encode(errors="ignore"), digest_size=8).digest(), "big")
+            sums[place % self._dimensions] += 1.0 if place & (1 << 63) else -1.0
+        length = math.hypot(*sums)
+        if length == 0:
+            sums[0] = length = 1.0
+        return Embedding(tuple(number / length for number in sums), max(1, len(words)))
