@@ -15,6 +15,7 @@ from services.feedback_tagger.looking import Outlook, Recent
 from services.feedback_tagger.planner.agreement import LEAST, SHARE, rows_per_prompt
 from services.feedback_tagger.planner.prompt import PROMPT_TOKENS, Hex
 from services.feedback_tagger.pool import Pool
+from services.feedback_tagger.prompting import PriceOf
 from services.feedback_tagger.quoting import Quoting
 from services.feedback_tagger.singles import Singles
 from services.feedback_tagger.store.port import RowStore, RunStore
@@ -27,6 +28,7 @@ from shared.idempotency.port import Idempotency
 from shared.idempotency.standing import StandingClaim
 from shared.lifecycle import Loop
 from shared.model.port import Model
+from shared.model.prices import PRICES
 from shared.notifications.port import Notifications
 from shared.queue.consumer import Consumer, ConsumerSettings, Handler
 from shared.queue.dead_letters import OnDeadLetter
@@ -89,6 +91,7 @@ class Limits:
     unsure_model_id: str | None = None
     agreement_share: float = SHARE
     agreement_least: float = LEAST
+    price_of: PriceOf = PRICES.of
     deadline_minutes: float | None = None
     tokens_per_minute: int | None = None
     largest_file_bytes: int = LARGEST_FILE_BYTES
@@ -118,6 +121,7 @@ def loops(
             unsure_model_id=limits.unsure_model_id,
             agreement_share=limits.agreement_share,
             agreement_least=limits.agreement_least,
+            price_of=limits.price_of,
         )
 
     file_asker = asker(ports.model)
@@ -232,6 +236,10 @@ def loops(
             pool.handle,
             ConsumerSettings(
                 workers=limits.pool_workers,
+                # Calls of the queue cost as much as a prompt: with some chunks in stock and deletes that wait for
+                # company, ten share one.
+                prefetch=min(20, 2 * limits.pool_workers),
+                linger_seconds=0.5,
                 deadline_seconds=300,
                 retry=RETRY,
                 transient_failures=TRANSIENT_FAILURES,

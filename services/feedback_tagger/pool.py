@@ -48,7 +48,8 @@ class Pool:
     async def handle(self, message: Message) -> Settlement | None:
         chunk = read_chunk(message.body)
         task = _task_of(chunk)
-        if await self.store.chunk_is_done(chunk.run_id, chunk.number):
+        # A first receipt is hardly ever of a chunk that is done; should it be, its rows are known and cost no question.
+        if message.receive_count > 1 and await self.store.chunk_is_done(chunk.run_id, chunk.number):
             log.info("chunk_again", run_id=chunk.run_id, chunk=chunk.number)
             return None
         try:

@@ -39,6 +39,7 @@ POOL_WORKERS = 3
 MODEL_MS = 200
 VISIBILITY_SECONDS = 6
 DRAIN_SECONDS = 30.0
+NOTHING_MORE: Mapping[str, str] = {}
 STALLED_SECONDS = 100.0
 """Nothing was stored nor told for so long: what is missing is lost. Longer than the claim of a killed announcer."""
 AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -154,6 +155,8 @@ async def run_feedback(
     seed: int,
     build: str = SOUND,
     faults: Sequence[Mapping[str, Any]] = FAULTS,
+    model_ms: int = MODEL_MS,
+    more: Mapping[str, str] = NOTHING_MORE,
     tasks: int = TASKS,
     stalled_seconds: float = STALLED_SECONDS,
 ) -> tuple[list[Finding], str]:
@@ -161,12 +164,12 @@ async def run_feedback(
     die = random.Random(seed)
     outside = Outside(resources, database)
     await migrate_database(database)
-    bedrock.control(f"models/{MODEL}", {"latency": {"fixed_ms": MODEL_MS}, "faults": [*faults]})
+    bedrock.control(f"models/{MODEL}", {"latency": {"fixed_ms": model_ms}, "faults": [*faults]})
     files = files_of(scale.feedback_rows, die)
     began = time.monotonic()
     async with fleet_of(
         "tests.chaos.tagger_task",
-        _environment(resources, database, bedrock, build),
+        {**_environment(resources, database, bedrock, build), **more},
         folder,
         drain_seconds=DRAIN_SECONDS,
     ) as fleet:

@@ -2,10 +2,9 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from local.bedrock_endpoint import BedrockEndpoint
 from local.emulator import Emulator
@@ -20,8 +19,10 @@ from tests.chaos.tagger_run import run_feedback
 # Two kills while chunks are at work, and small files: what is asked is whether the fault shows, not how often.
 SMALL = replace(SHORT, feedback_rows=240, feedback_blows=Blows(seconds=0.5, ends=2, pauses=0, cuts=0))
 STALLED_SECONDS = 15.0
-REFUSES: Sequence[Mapping[str, Any]] = ({"kind": "access_denied", "probability": 0.4},)
-"""A model that refuses so often that some chunks die."""
+OVER_BUDGET = {"RUN_USD": "0.000001"}
+"""So little that each run's first prompts use it up, and its further chunks die."""
+SLOW_MS = 1_500
+"""What a run has cost is looked at every few seconds: there must be chunks left by then."""
 
 
 async def promises_broken(
@@ -31,7 +32,8 @@ async def promises_broken(
     bedrock: BedrockEndpoint,
     folder: Path,
     *,
-    faults: Sequence[Mapping[str, Any]] = (),
+    model_ms: int = 200,
+    more: Mapping[str, str] | None = None,
 ) -> list[Finding]:
     home = folder / build
     home.mkdir()
@@ -43,7 +45,9 @@ async def promises_broken(
         scale=SMALL,
         seed=1,
         build=build,
-        faults=faults,
+        faults=(),
+        model_ms=model_ms,
+        more=more or {},
         tasks=1,
         stalled_seconds=STALLED_SECONDS,
     )
@@ -74,12 +78,14 @@ async def test_a_tagger_that_forgets_its_dead_chunks_never_ends_their_runs(
 ) -> None:
     """What does it do: lets chunks die, in a build that counts them and in one that only says so.
 
-    How does it do it: the model refuses so often that some chunks are dead letters. The sound build tells every run,
-    with failed rows; of the broken one nobody hears the end.
+    How does it do it: each run may cost so little that most of its chunks are dead letters. The sound build tells every
+    run, with failed rows; of the broken one nobody hears the end.
     """
     sound, broke = await asyncio.gather(
-        promises_broken(SOUND, emulator, postgres, bedrock, tmp_path, faults=REFUSES),
-        promises_broken(broken_tagger.BURY_WITHOUT_COUNTING, emulator, postgres, bedrock, tmp_path, faults=REFUSES),
+        *(
+            promises_broken(build, emulator, postgres, bedrock, tmp_path, model_ms=SLOW_MS, more=OVER_BUDGET)
+            for build in (SOUND, broken_tagger.BURY_WITHOUT_COUNTING)
+        )
     )
     assert not any("nobody was told" in finding.what for finding in sound)
     assert any("feedback-chunks-dead" in finding.what for finding in sound), "no chunk died: this proved nothing"
