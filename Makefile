@@ -71,7 +71,7 @@ lock: setup ## Resolve the dependencies again into locks/; UPGRADE=1 takes newer
 
 chaos: setup ## Three seeds, minutes each: tasks killed, paused, starved; CHAOS_SEED=7 picks a seed
 	@CHAOS_SCALE=long $(RUN) pytest tests/chaos/test_consumer_chaos.py tests/chaos/test_bridge_chaos.py \
-		tests/chaos/test_ticket_chaos.py tests/chaos/test_ticket_kills.py $(ARGS)
+		tests/chaos/test_ticket_chaos.py tests/chaos/test_ticket_kills.py tests/chaos/test_tagger_chaos.py $(ARGS)
 
 bench: bench-consumer bench-tickets bench-tagger ## All benchmarks; results lie in bench/results/
 

@@ -39,6 +39,7 @@ POOL_WORKERS = 3
 MODEL_MS = 200
 VISIBILITY_SECONDS = 6
 DRAIN_SECONDS = 30.0
+NOT_ASKED: Mapping[str, Any] = {"throttled": 0, "calls": 0, "faults": {}}
 NOTHING_MORE: Mapping[str, str] = {}
 STALLED_SECONDS = 100.0
 """Nothing was stored nor told for so long: what is missing is lost. Longer than the claim of a killed announcer."""
@@ -191,7 +192,7 @@ async def run_feedback(
         await fleet.stop_all()
     run = await _read(outside, files, runs)
     found = tagger_findings(run) + [Finding("bad exit", problem) for problem in fleet.problems]
-    stats = bedrock.control("stats")["models"][MODEL]
+    stats = bedrock.control("stats")["models"].get(MODEL, NOT_ASKED)
     return found, (
         f"{run.stored.total()} rows of {sum(file.rows for file in files)} in {len(files)} files stored in "
         f"{time.monotonic() - began:.0f} s, strikes {dict(striker.dealt)}, {outside.crashes} crashes of the database, "
