@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from shared.aws.clients import Client
 from shared.aws.errors import aws_errors
+from shared.errors import PermanentError
 
 
 def iam_token(rds: Client, *, host: str, port: int, user: str) -> Callable[[], Awaitable[str]]:
@@ -19,7 +20,7 @@ def iam_token(rds: Client, *, host: str, port: int, user: str) -> Callable[[], A
 def secret_text(secrets_manager: Client, *, arn: str, empty_if_absent: bool = False) -> Callable[[], Awaitable[str]]:
     """The secret's current version, read anew by each call.
 
-    ``empty_if_absent``: a secret that has no version yet is an empty text.
+    ``empty_if_absent``: a secret that has no version yet is an empty text; otherwise it is a PermanentError.
     """
 
     async def text() -> str:
@@ -27,12 +28,13 @@ def secret_text(secrets_manager: Client, *, arn: str, empty_if_absent: bool = Fa
             try:
                 answer = await secrets_manager.get_secret_value(SecretId=arn)
             except secrets_manager.exceptions.ResourceNotFoundException:
-                if not empty_if_absent:
-                    raise
-                # A missing secret says the same as one without a version; describing tells them apart.
+                # A secret that is not there says the same as one without a version; describing it tells them apart.
                 await secrets_manager.describe_secret(SecretId=arn)
-                return ""
-        return str(answer["SecretString"])
+                answer = {}
+        found = str(answer.get("SecretString") or "")
+        if not found and not empty_if_absent:
+            raise PermanentError("the secret has no text")
+        return found
 
     return text
 

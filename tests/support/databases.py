@@ -63,6 +63,21 @@ class Sql:
         finally:
             connection.close()
 
+    async def dicts(self, sql: str) -> list[dict[str, Any]]:
+        """As ``rows``, by the names of the columns."""
+        if self.engine == "postgres":
+            connection = await asyncpg.connect(self.url)
+            try:
+                return [dict(row) for row in await connection.fetch(sql)]
+            finally:
+                await connection.close()
+        door = door_to(self.url)
+        connection = await mysql.connect(door.address, door.logins, door.tls)
+        try:
+            return await mysql.Session(connection).fetch(sql)
+        finally:
+            connection.close()
+
     async def run(self, sql: str) -> None:
         if self.engine == "postgres":
             connection = await asyncpg.connect(self.url)
