@@ -1,6 +1,7 @@
 """The whole of our Terraform, applied against mocks once for all tests here."""
 
 import os
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from tests.support import terraform
 from tests.support.terraform import TerraformFailed, Whole
 
+OTHER_TREE = "DESKHAND_TERRAFORM_TREE"
+"""A tree to look at instead of ours: one that was broken on purpose, by mutations.py."""
 # Every option on: what is optional must agree as well.
 EVERYTHING = """\
   name                 = "deskhand"
@@ -23,11 +26,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     """The stack with every option on; left out where there is no terraform or no provider."""
     if not terraform.is_there():
         _leave_out(terraform.ABSENT)
-    tree = terraform.copy_of(terraform.TREE, tmp_path_factory.mktemp("terraform") / "tree")
+    tree = terraform.copy_of(
+        Path(os.environ.get(OTHER_TREE, terraform.TREE)), tmp_path_factory.mktemp("terraform") / "tree"
+    )
     try:
         terraform.init(tree / "stack")
     except TerraformFailed as failure:
-        _leave_out(f"{terraform.NO_PROVIDER}\n{failure}")
+        _leave_out(f"{terraform.NO_PROVIDER} {' '.join(str(failure).rpartition('Error: ')[2].split())[:160]}")
     return terraform.whole_of(tree, EVERYTHING)
 
 

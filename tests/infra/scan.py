@@ -36,7 +36,7 @@ class Finding:
 
 def main() -> int:
     explained = set(explanations(terraform.TREE))
-    found, counts = scanned(explained)
+    found, counts = scanned(terraform.TREE, explained)
     unexplained, outdated = set(found) - explained, explained - set(found)
     for finding in sorted(unexplained):
         print(f"FOUND    {finding}: {found[finding]}")
@@ -56,10 +56,10 @@ def explanations(tree: Path) -> Iterator[Finding]:
                 yield Finding(str(file.relative_to(tree)), block, reason[1])
 
 
-def scanned(explained: set[Finding]) -> tuple[dict[Finding, str], Counter[str]]:
-    """What checkov finds in a copy whose explanations are struck out."""
+def scanned(of: Path, explained: set[Finding]) -> tuple[dict[Finding, str], Counter[str]]:
+    """What checkov finds in a copy of the tree ``of`` whose explanations are struck out."""
     with tempfile.TemporaryDirectory(prefix="deskhand-scan-") as scratch:
-        tree = terraform.copy_of(terraform.TREE, Path(scratch) / "tree")
+        tree = terraform.copy_of(of, Path(scratch) / "tree")
         for finding in explained:
             file = tree / finding.file
             file.write_text(EXPLAINED.sub("#", file.read_text()))
