@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from services.feedback_tagger.domain.feedback import Feedback
+from services.feedback_tagger.domain.feedback import COLUMNS, Feedback
 from services.feedback_tagger.domain.spent import NANO
 from services.feedback_tagger.domain.taxonomy import Taxonomy
 from services.feedback_tagger.planner.quote import Counts, Quote, Tally, quote_of
@@ -16,7 +16,7 @@ ReadTaxonomy: TypeAlias = Callable[[], Awaitable[Taxonomy]]
 ALL_ROWS = 10_000
 """So many rows are all counted; of those behind them one prompt's in so many, as counting takes longer than reading."""
 ONE_IN = 10
-COLUMNS = ("product_name", "store", "ref_id", "stars", "title")
+COLUMN_NAMES = frozenset(column.name for column in COLUMNS)
 
 
 class Sample:
@@ -39,9 +39,17 @@ class Sample:
             if (self._rows // self._rows_per_prompt) % ONE_IN:
                 return
             tally = self._others
-        known = {name: value for name in COLUMNS if (value := values.get(name))}
-        extra = {name: value for name, value in values.items() if name not in COLUMNS and name != "feedback"}
-        tally.add(self._question(Feedback(feedback=text, extra=extra, **known)))
+        extra = {name: value for name, value in values.items() if name not in COLUMN_NAMES}
+        row = Feedback(
+            feedback=text,
+            product_name=values.get("product_name") or None,
+            store=values.get("store") or None,
+            ref_id=values.get("ref_id") or None,
+            stars=values.get("stars") or None,
+            title=values.get("title") or None,
+            extra=extra,
+        )
+        tally.add(self._question(row))
 
     def counts(self) -> Counts:
         first, others = self._first.counts(), self._others.counts()
