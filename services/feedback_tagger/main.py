@@ -18,6 +18,7 @@ from services.feedback_tagger.domain.headers import read_aliases
 from services.feedback_tagger.settings import MigrationSettings, TaggerSettings
 from services.feedback_tagger.store.opened import Door, migrate_store, open_store
 from shared.aws.clients import Client, aws_session, open_client
+from shared.aws.converse import open_converse
 from shared.backoff import Backoff
 from shared.clock import wall_clock
 from shared.errors import TransientError
@@ -126,9 +127,7 @@ async def _open_ports(
     # Connections are made as they are needed: one for each row sent alone besides the pool's, so that none waits for a
     # connection that chunks hold. Retries are made above the client.
     prompts = settings.pool_workers + settings.singles_workers
-    bedrock = await stack.enter_async_context(
-        open_client(session, "bedrock-runtime", connections=prompts, read_timeout=60, attempts=1)
-    )
+    bedrock = await stack.enter_async_context(open_converse(session, connections=prompts, read_timeout=60))
     store = await stack.enter_async_context(open_store(door, connections=settings.pool_workers + 6))
     singles_store = await stack.enter_async_context(open_store(door, connections=SINGLES_CONNECTIONS))
     model, single_model, quotas = await _open_models(settings, stack, session, dynamodb, BedrockModel(bedrock), owner)

@@ -19,7 +19,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.httpsession import get_cert_path
 from botocore.parsers import ResponseParserError
-from botocore.utils import get_token_from_environment
+from botocore.utils import get_environ_proxies, get_token_from_environment
 from yarl import URL
 
 from shared.aws.clients import Client, open_client
@@ -44,11 +44,12 @@ async def open_converse(session: AioSession, *, connections: int, read_timeout: 
             limit=connections, keepalive_timeout=KEEPALIVE_SECONDS, ssl=_certificates(session)
         )
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=read_timeout)
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=True) as http:
+        endpoint = client.meta.endpoint_url.rstrip("/")
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout, proxy=_proxy(endpoint)) as http:
             yield _Converse(
                 http,
                 session,
-                endpoint=client.meta.endpoint_url.rstrip("/"),
+                endpoint=endpoint,
                 region=client.meta.region_name,
                 headers={"Content-Type": "application/json", "User-Agent": client.meta.config.user_agent},
             )
@@ -57,6 +58,12 @@ async def open_converse(session: AioSession, *, connections: int, read_timeout: 
 def _certificates(session: AioSession) -> ssl.SSLContext:
     """The SDK's choice: a bundle of the user's (AWS_CA_BUNDLE), or the one that comes with it."""
     return ssl.create_default_context(cafile=session.get_config_variable("ca_bundle") or get_cert_path(True))
+
+
+def _proxy(endpoint: str) -> str | None:
+    """The one that the environment names for this address; aiohttp would read a file of passwords at every call."""
+    found: str | None = get_environ_proxies(endpoint).get(endpoint.partition(":")[0])
+    return found
 
 
 class _Converse:

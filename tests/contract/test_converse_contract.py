@@ -1,6 +1,7 @@
 """Our own Converse call and the SDK's: the same requests, signatures, answers and failures."""
 
 import json
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -185,3 +186,14 @@ async def test_a_bearer_token_is_left_to_the_sdk(recorded: list[Any], monkeypatc
     async with ours(aws_session()) as client:
         await client.converse(**asked())
     assert recorded[0][2]["Authorization"] == "Bearer a-token"
+
+
+async def test_a_proxy_of_the_environment_is_used(
+    opening: Any, recorded: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", os.environ["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"])
+    monkeypatch.setenv("NO_PROXY", "elsewhere.example")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "http://bedrock.example")
+    async with opening(aws_session()) as client:
+        await client.converse(**asked())
+    assert recorded[0][2]["Host"] == "bedrock.example"
