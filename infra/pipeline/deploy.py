@@ -118,13 +118,13 @@ class Deployment:
         registered = self.ecs.register_task_definition(**with_image(latest, self.container, digest))
         revision = str(registered["taskDefinition"]["taskDefinitionArn"])
         tasks = tasks_to_start(service["desiredCount"], self._wake())
-        self.ecs.update_service(
-            cluster=self.cluster, service=self.service, taskDefinition=revision, desiredCount=tasks
-        )
+        self.ecs.update_service(cluster=self.cluster, service=self.service, taskDefinition=revision, desiredCount=tasks)
         self.say(f"{self.service}: {revision.rpartition('/')[2]} with {digest}, {tasks} tasks")
         return revision
 
-    def watch(self, revision: str, *, limit_seconds: float, now: Callable[[], float], sleep: Callable[[float], None]) -> None:
+    def watch(
+        self, revision: str, *, limit_seconds: float, now: Callable[[], float], sleep: Callable[[float], None]
+    ) -> None:
         """Return when the revision runs. Raises DeploymentFailed when it was rolled back or takes too long."""
         until = now() + limit_seconds
         said = ""

@@ -8,6 +8,10 @@ locals {
     { for name in local.queues : "${upper(replace(name, "-", "_"))}_DEAD_QUEUE_URL" => var.dead_queue_urls[name] },
     {
       IDEMPOTENCY_TABLE     = var.table_names["Idempotency"]
+      LEASE_TABLE           = var.table_names["Lease"]
+      VISIBILITY_SECONDS    = tostring(var.visibility_timeout_seconds)
+      MODEL_QUOTAS          = "service-quotas"
+      DATABASE_AUTH         = "iam"
       UPLOADS_BUCKET        = var.bucket_name
       RUN_RESULTS_TOPIC_ARN = var.run_results_topic_arn
       DATABASE_URL          = var.database.url
@@ -17,8 +21,14 @@ locals {
   )
 
   migration_environment = {
-    DATABASE_URL = var.database.master_url
-    LOG_LEVEL    = lookup(var.settings, "log_level", null)
+    DATABASE_URL         = var.database.master_url
+    DATABASE_AUTH        = "secret"
+    DATABASE_SECRET_ARN  = var.database.master_secret_arn
+    DATABASE_CA_FILE     = lookup(var.settings, "database_ca_file", null)
+    APPLICATION_USER     = var.database.app_user
+    DASHBOARD_USER       = var.database.dashboard_secret_arn == null ? null : var.database.dashboard_user
+    DASHBOARD_SECRET_ARN = var.database.dashboard_secret_arn
+    LOG_LEVEL            = lookup(var.settings, "log_level", null)
   }
 }
 
@@ -27,6 +37,14 @@ module "model" {
 
   model_id = var.model_id
   purpose  = "Feedback"
+}
+
+module "unsure_model" {
+  source   = "../../modules/model"
+  for_each = toset([for field, value in var.settings : value if field == "feedback_unsure_model_id"])
+
+  model_id = each.key
+  purpose  = "Unsure"
 }
 
 module "service" {

@@ -1,7 +1,7 @@
 # What the feedback tagger and its migration may do. tests/infra compares it with the calls that they really make.
 
 data "aws_iam_policy_document" "task" {
-  source_policy_documents = [module.model.policy_json]
+  source_policy_documents = concat([module.model.policy_json], [for model in module.unsure_model : model.policy_json])
 
   statement {
     sid       = "TakeFromItsQueues"
@@ -25,6 +25,12 @@ data "aws_iam_policy_document" "task" {
     sid       = "TellTheResultsOfRuns"
     actions   = ["sns:Publish"]
     resources = [var.run_results_topic_arn]
+  }
+
+  statement {
+    sid       = "ShareTheModelsQuota"
+    actions   = ["dynamodb:UpdateItem"]
+    resources = [var.table_arns["Lease"]]
   }
 
   statement {

@@ -108,6 +108,11 @@ variable "database" {
   })
 }
 
+variable "visibility_timeout_seconds" {
+  description = "Visibility timeout of the queues."
+  type        = number
+}
+
 variable "drain_seconds" {
   description = "Seconds that a task may take to finish after SIGTERM."
   type        = number
@@ -137,16 +142,27 @@ variable "settings" {
     condition = length(setsubtract(keys(var.settings), [
       "agreement_least",
       "agreement_share",
+      "database_ca_file",
       "feedback_deadline_minutes",
+      "feedback_unsure_model_id",
+      "feedback_usd_per_day",
+      "header_aliases",
+      "largest_file_bytes",
+      "log_level",
+      "long_poll_seconds",
+      "model_prices_file",
+      "model_quota_code",
+      "model_requests_per_minute",
+      "model_tokens_per_day",
+      "model_tokens_per_minute",
+      "pool_workers",
       "prompt_tokens",
       "rows_per_prompt",
-      "pool_workers",
-      "singles_workers",
       "run_usd",
-      "sweep_seconds",
+      "singles_workers",
       "stuck_run_seconds",
-      "long_poll_seconds",
-      "log_level",
+      "sweep_seconds",
+      "ticket_share",
     ])) == 0
     error_message = "settings: a name that services/feedback_tagger/settings.py does not have, or that is set by another variable; the service would go on with its default."
   }

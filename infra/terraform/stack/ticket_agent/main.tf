@@ -22,6 +22,7 @@ locals {
       TICKET_UPDATES_TOPIC_ARN      = var.ticket_updates_topic_arn
       TICKET_MODEL_ID               = var.model_id
       TICKET_BACKEND                = var.back_end
+      MODEL_QUOTAS                  = "service-quotas"
       BEDROCK_AGENT_ID              = try(var.bedrock_agent.agent_id, null)
       BEDROCK_AGENT_ALIAS_ID        = try(var.bedrock_agent.alias_id, null)
       AGENTCORE_HARNESS_ARN         = var.harness_arn
