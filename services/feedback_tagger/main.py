@@ -33,7 +33,7 @@ from shared.model.dynamodb_spend import DynamoDbSpend
 from shared.model.fleet import FleetQuota, fleet_quota
 from shared.model.limited import ByModel, LimitedModel
 from shared.model.port import Model
-from shared.model.prices import PRICES, Prices
+from shared.model.prices import Prices
 from shared.model.service_quotas import ServiceQuotas
 from shared.notifications.sns import SnsNotifications
 from shared.queue.dynamodb_failures import DynamoDbFailureCounts
@@ -72,6 +72,7 @@ async def run(environment: Mapping[str, str], *, opened: Callable[[Ports], Ports
         owner = f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         ports, quotas = await _open_ports(settings, session, door, stack, owner)
         ports = opened(ports)
+        prices = Prices.load(settings.model_prices_file)
         limits = Limits(
             model_id=settings.feedback_model_id,
             rows_per_prompt=settings.rows_per_prompt,
@@ -82,7 +83,8 @@ async def run(environment: Mapping[str, str], *, opened: Callable[[Ports], Ports
             stuck_run_seconds=settings.stuck_run_seconds,
             long_poll_seconds=settings.long_poll_seconds,
             visibility_seconds=settings.visibility_seconds,
-            prices_as_of=PRICES.as_of.isoformat(),
+            prices_as_of=prices.as_of.isoformat(),
+            price_of=prices.of,
             prompt_tokens=settings.prompt_tokens,
             unsure_model_id=settings.feedback_unsure_model_id,
             agreement_share=settings.agreement_share,
