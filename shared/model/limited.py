@@ -18,6 +18,9 @@ from shared.model.tokens import estimated_tokens
 ATTEMPTS = 5
 """A call that was refused so often goes back to its queue, which can wait longer than a handler should."""
 RETRY = Backoff(base=0.5, cap=8.0)
+HICCUPS = 3
+PATIENCE = Backoff(base=0.2, cap=2.0)
+"""A hiccup is waited out here; a longer outage is the queue's to wait out, so that no drain is held up by it."""
 PER_BLOCK = 4
 """Tokens around a message, a tool or a result that are not in its text."""
 
@@ -94,9 +97,10 @@ class Limited:
             finally:
                 for budget, units in taken:
                     budget.settle(units, spent)
-            if attempt == ATTEMPTS - 1 or not self.limiter.retries.take():
+            most, backoff = (ATTEMPTS, RETRY) if isinstance(failure, Throttled) else (HICCUPS, PATIENCE)
+            if attempt >= most - 1 or not self.limiter.retries.take():
                 raise failure
-            await asyncio.sleep(RETRY.delay(attempt, self.uniform, at_least=failure.retry_after))
+            await asyncio.sleep(backoff.delay(attempt, self.uniform, at_least=failure.retry_after))
         raise AssertionError("the loop returns or raises")
 
     async def _take(self, expected: Usage) -> list[tuple[DayBlocks, int]]:

@@ -130,10 +130,11 @@ class Quota:
     ``give_back`` ends it. One that nobody ends stops counting by itself after a minute.
     """
 
-    def __init__(self, limits: Limits, *, period_seconds: float = PERIOD_SECONDS) -> None:
-        # A minute in production; measurements shorten it, and what arrives late shrinks with it.
-        self._period = period_seconds
-        travel = TRAVEL_SECONDS * min(1.0, period_seconds / PERIOD_SECONDS)
+    def __init__(
+        self, limits: Limits, *, period_seconds: float = PERIOD_SECONDS, travel_seconds: float | None = None
+    ) -> None:
+        # A minute in production; measurements shorten it, and what may arrive late shrinks with it unless they say.
+        travel = TRAVEL_SECONDS * period_seconds / PERIOD_SECONDS if travel_seconds is None else travel_seconds
         self._tokens = Window(period_seconds + travel)
         self._requests = Window(period_seconds + travel)
         self._pace = Pace()
