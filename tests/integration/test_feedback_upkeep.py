@@ -1,25 +1,21 @@
-"""Runs that stand still: found, waited with, given up, and taken up again, on the real database."""
+"""Runs that stand still: found, waited with, given up, and taken up again, on real databases."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
-from services.feedback_tagger.store.migrate import migrate_database
+from services.feedback_tagger.store.opened import Store, door_to, migrate_store, open_store
 from services.feedback_tagger.store.port import ChunkResult, Ingested, NewRun
-from services.feedback_tagger.store.postgres import postgres_pool
-from services.feedback_tagger.store.postgres_rows import PostgresRows
-from services.feedback_tagger.store.postgres_runs import PostgresRuns
-from services.feedback_tagger.store.postgres_upkeep import PostgresUpkeep
 from services.feedback_tagger.store.upkeep import ChunkId
+from tests.support.databases import Sql
 
 HOUR = 3600.0
 
 
 class Desk:
-    def __init__(self, pool: Any) -> None:
-        self.pool = pool
-        self.runs, self.rows, self.upkeep = PostgresRuns(pool), PostgresRows(pool), PostgresUpkeep(pool)
+    def __init__(self, store: Store, sql: Sql) -> None:
+        self.runs, self.rows, self.upkeep = store.runs, store.rows, store.upkeep
+        self.sql = sql
 
     async def a_run(self, run_id: str = "run-1", *, sent: int = 3, total: int | None = 3, rows: int = 30) -> None:
         await self.runs.open_run(
@@ -33,11 +29,9 @@ class Desk:
 
     async def hours_pass(self, hours: float) -> None:
         """The database's clock cannot be turned, so what it remembers is moved back."""
-        await self.pool.execute(
-            "update feedback_upkeep set since = since - make_interval(secs => $1),"
-            " waiting_until = waiting_until - make_interval(secs => $1)",
-            hours * HOUR,
-        )
+        seconds = round(hours * HOUR)
+        gone = f"interval '{seconds} seconds'" if self.sql.engine == "postgres" else f"interval {seconds} second"
+        await self.sql.run(f"update feedback_upkeep set since = since - {gone}, waiting_until = waiting_until - {gone}")
 
     async def idle(self) -> list[str]:
         return await self.upkeep.idle_runs(idle_seconds=6 * HOUR)
@@ -47,10 +41,10 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(database: str) -> AsyncIterator[Desk]:
-    await migrate_database(database)
-    async with postgres_pool(database, connections=4) as pool:
-        yield Desk(pool)
+async def desk(any_database: str) -> AsyncIterator[Desk]:
+    await migrate_store(door_to(any_database))
+    async with open_store(door_to(any_database), connections=4) as store:
+        yield Desk(store, Sql(any_database))
 
 
 async def test_a_run_is_idle_once_nothing_happened_to_it_for_long_enough(desk: Desk) -> None:
