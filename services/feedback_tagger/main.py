@@ -54,7 +54,8 @@ async def run(environment: Mapping[str, str], *, opened: Callable[[Ports], Ports
     Raises BadSettings, LoopCrashed or DrainTimedOut.
     """
     settings = TaggerSettings.from_environment(environment)
-    if settings.run_usd is not None and PRICES.of(settings.feedback_model_id) is None:
+    prices = Prices.load(settings.model_prices_file)
+    if settings.run_usd is not None and prices.of(settings.feedback_model_id) is None:
         raise BadSettings([f"RUN_USD: cannot be kept, the price file lacks {settings.feedback_model_id}"])
     configure_logs(SERVICE, settings.log_level)
     stop = asyncio.Event()
@@ -72,7 +73,6 @@ async def run(environment: Mapping[str, str], *, opened: Callable[[Ports], Ports
         owner = f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         ports, quotas = await _open_ports(settings, session, door, stack, owner)
         ports = opened(ports)
-        prices = Prices.load(settings.model_prices_file)
         limits = Limits(
             model_id=settings.feedback_model_id,
             rows_per_prompt=settings.rows_per_prompt,
