@@ -72,11 +72,11 @@ def ports_of(build: str, ports: Ports) -> Ports:
         case "delete-before-store":
             return replace(ports, chunks=DeletesBeforeProcessing(ports.chunks))
         case "bury-without-counting":
-            rows = ForgetsTheDead(rows)  # type: ignore[assignment]
+            rows = ForgetsTheDead(rows)
         case "close-without-looking-under-the-lock":
-            runs = ClosesOnFirstSight(runs, runs._pool)  # type: ignore[assignment, attr-defined]
+            runs = ClosesOnFirstSight(runs, runs._pool)  # type: ignore[attr-defined]
         case "identity-not-from-content":
-            rows = NamesRowsAtRandom(rows)  # type: ignore[assignment]
+            rows = NamesRowsAtRandom(rows)
         case _:
             assert build == SOUND, build
     return replace(ports, rows=rows, runs=runs)

@@ -159,7 +159,7 @@ async def run_feedback(
     model_ms: int = MODEL_MS,
     more: Mapping[str, str] = NOTHING_MORE,
     tasks: int = TASKS,
-    stalled_seconds: float = STALLED_SECONDS,
+    quiet_seconds: float = STALLED_SECONDS,
 ) -> tuple[list[Finding], str]:
     """The findings of one seed, and a line about what was done."""
     die = random.Random(seed)
@@ -181,7 +181,7 @@ async def run_feedback(
         runs = await asyncio.to_thread(outside.upload, files)
         strikes = schedule(scale.feedback_blows, die)
         await asyncio.gather(
-            _until_told(outside, len(files), stalled_seconds),
+            _until_told(outside, len(files), quiet_seconds),
             _strike(striker, strikes, outside, of=expected(files).total()),
         )
         fleet.look_for_crashes()
@@ -217,16 +217,21 @@ def _environment(resources: Provisioned, database: str, bedrock: BedrockEndpoint
     )
 
 
-async def _until_told(outside: Outside, files: int, stalled_seconds: float) -> None:
-    """Until each run was told, or nothing moves any more."""
-    before, moved_at = (0, 0), time.monotonic()
-    while time.monotonic() - moved_at < stalled_seconds:
+async def _until_told(outside: Outside, files: int, quiet_seconds: float) -> None:
+    """Until each run was told; or nothing moved for ``quiet_seconds`` with empty queues, so that nothing can move any
+    more; or for much longer with messages in them, which a busy machine may be slow to begin with."""
+    before, moved_at = (0, 0, 0), time.monotonic()
+    while True:
         told = await asyncio.to_thread(outside.collect)
         if len({each.result["run_id"] for each in outside.told}) == files:
             break
-        now = (await outside.stored() or before[0], told)
+        left = await asyncio.to_thread(outside.left)
+        waiting = sum(left[name] for name in QUEUES)
+        now = (await outside.stored() or before[0], told, waiting)
         if now != before:
             before, moved_at = now, time.monotonic()
+        if time.monotonic() - moved_at > (STALLED_SECONDS if waiting else quiet_seconds):
+            break
         await asyncio.sleep(0.2)
     outside.over = True
 

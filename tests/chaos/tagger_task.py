@@ -5,7 +5,8 @@ import os
 import sys
 
 from services.feedback_tagger.main import run
-from tests.chaos.broken_tagger import SOUND, ports_of
+from tests.chaos.broken import SOUND
+from tests.chaos.broken_tagger import ports_of
 from tests.chaos.saying import say
 
 

@@ -18,7 +18,7 @@ from tests.chaos.tagger_run import run_feedback
 
 # Two kills while chunks are at work, and small files: what is asked is whether the fault shows, not how often.
 SMALL = replace(SHORT, feedback_rows=240, feedback_blows=Blows(seconds=0.5, ends=2, pauses=0, cuts=0))
-STALLED_SECONDS = 30.0
+QUIET_SECONDS = 15.0
 OVER_BUDGET = {"RUN_USD": "0.000001"}
 """So little that each run's first prompts use it up, and its further chunks die."""
 SLOW_MS = 1_500
@@ -49,7 +49,7 @@ async def promises_broken(
         model_ms=model_ms,
         more=more or {},
         tasks=1,
-        stalled_seconds=STALLED_SECONDS,
+        quiet_seconds=QUIET_SECONDS,
     )
     return found
 
