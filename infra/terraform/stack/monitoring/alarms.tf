@@ -75,6 +75,11 @@ locals {
         namespace   = var.metric_namespace, metric = "RunsFailed", dimensions = {}
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0, minutes = 1, of = 1, missing = "notBreaching"
       }
+      counts-do-not-add-up = {
+        description = "Rows of a feedback file are neither stored nor rejected: a defect of ours, and the one thing that must not happen. docs/runbook.md#counts-do-not-add-up"
+        namespace   = var.metric_namespace, metric = "CountsDoNotAddUp", dimensions = {}
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0, minutes = 1, of = 1, missing = "notBreaching"
+      }
       database-away = {
         description = "The feedback tagger cannot reach its database. Work waits. docs/runbook.md#database-away"
         namespace   = var.metric_namespace, metric = "DatabaseAway", dimensions = {}

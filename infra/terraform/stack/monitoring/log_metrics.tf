@@ -68,6 +68,12 @@ locals {
       value     = "1"
       unit      = "Count"
     }
+    CountsDoNotAddUp = {
+      log_group = var.feedback_tagger.log_group_name
+      pattern   = "{ $.event = \"counts_do_not_add_up\" }"
+      value     = "1"
+      unit      = "Count"
+    }
     DatabaseAway = {
       log_group = var.feedback_tagger.log_group_name
       pattern   = "{ $.event = \"database_away\" }"
