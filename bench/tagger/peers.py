@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import Any
 
 ANSWER = re.compile(r"^(\d+):(\d+)$", re.MULTILINE)
-TOKENS_PER_ROW = 16
+ANSWER_TOKENS_FIRST, ANSWER_TOKENS_PER_ROW = 24, 8
 WAIT_SECONDS = 2
 COLUMNS = {
     "product_name": "text", "store": "text", "ref_id": "text", "stars": "text", "title": "text", "feedback": "text",
@@ -73,7 +73,7 @@ def prompt_of(chunk: Mapping[str, Any]) -> tuple[str, int]:
         text = f"{row['title']}. {row['feedback']}" if row.get("title") else row["feedback"]
         lines.append(f"{number}|{' '.join(text.split())}")
     body = "\n".join(lines)
-    return f"<rows-{mark}>\n{body}\n</rows-{mark}>", TOKENS_PER_ROW * (len(lines) + 1)
+    return f"<rows-{mark}>\n{body}\n</rows-{mark}>", ANSWER_TOKENS_FIRST + ANSWER_TOKENS_PER_ROW * len(lines)
 
 
 def values_of(chunk: Mapping[str, Any], answer: str, categories: Sequence[str]) -> list[list[Any]]:

@@ -136,7 +136,7 @@ async def _under(
             if not calls:
                 raise WrongRun(f"{play.name}: made no call in {seconds:.0f} s")
             # What a bucket had in stock at the start and no longer has at the end was on offer too.
-            stock = max(0.0, before[model_id]["room"][0] - after[model_id]["room"][0]) if shape == "token_bucket" else 0
+            stock = max(0.0, _room(before, model_id) - _room(after, model_id)) if shape == "token_bucket" else 0.0
             offered = terms.offered_per_minute * (ended - began) / 60 + stock
             share = Share(tokens / offered, throttled / calls)
             found[client][shape] = share
@@ -201,3 +201,8 @@ async def _tokens_of_first_answers(play: Play, client: str, began: float, ended:
 
 def _more(before: Mapping[str, Any], after: Mapping[str, Any], model_id: str, what: str) -> int:
     return int(after.get(model_id, {}).get(what, 0)) - int(before.get(model_id, {}).get(what, 0))
+
+
+def _room(stats: Mapping[str, Any], model_id: str) -> float:
+    """What the limit has left; all of it before the first call."""
+    return float(stats.get(model_id, {}).get("room", [TOKENS_PER_MINUTE])[0])
