@@ -64,6 +64,8 @@ class Striker:
         else:
             # It drains while its successor starts, as in a deploy.
             self._ending.append(asyncio.create_task(self.fleet.stop(victim)))
+            # It must have been asked by the time that tasks are counted, or nobody is started in its place.
+            await asyncio.sleep(0)
         await self._make_up_numbers()
 
     async def _make_up_numbers(self) -> None:
