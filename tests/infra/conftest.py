@@ -22,17 +22,21 @@ EVERYTHING = """\
 
 
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
-    """The stack with every option on; left out where there is no terraform or no provider."""
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of our Terraform to work in; its tests are left out where there is no terraform or no provider."""
     if not terraform.is_there():
         _leave_out(terraform.ABSENT)
-    tree = terraform.copy_of(
-        Path(os.environ.get(OTHER_TREE, terraform.TREE)), tmp_path_factory.mktemp("terraform") / "tree"
-    )
+    tree = terraform.copy_of(terraform.TREE, tmp_path_factory.mktemp("terraform") / "tree")
     try:
         terraform.init(tree / "stack")
     except TerraformFailed as failure:
-        _leave_out(f"{terraform.NO_PROVIDER} {' '.join(str(failure).rpartition('Error: ')[2].split())[:160]}")
+        _leave_out(f"{terraform.NO_PROVIDER}\n{failure}")
+    return tree
+
+
+@pytest.fixture(scope="session")
+def whole(tree: Path) -> Whole:
+    """The stack with every option on."""
     return terraform.whole_of(tree, EVERYTHING)
 
 

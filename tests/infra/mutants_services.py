@@ -2,4 +2,114 @@
 
 from tests.infra.mutants import Mutant
 
-SERVICES: tuple[Mutant, ...] = ()
+TASK = "modules/task/main.tf"
+SERVICE = "modules/service/service.tf"
+SCALING = "modules/service/scaling.tf"
+PIPELINE = "modules/pipeline/pipeline.tf"
+
+SERVICES: tuple[Mutant, ...] = (
+    Mutant(
+        "the stop timeout is too short",
+        TASK,
+        "stop_timeout_seconds = var.drain_seconds + 10",
+        "stop_timeout_seconds = var.drain_seconds",
+    ),
+    Mutant("the root file system is writable", TASK, "readonlyRootFilesystem = true", "readonlyRootFilesystem = false"),
+    Mutant("there is no init process", TASK, "initProcessEnabled = true", "initProcessEnabled = false"),
+    Mutant(
+        "capabilities are kept", TASK, 'capabilities       = { drop = ["ALL"] }', "capabilities       = { drop = [] }"
+    ),
+    Mutant("the images' architecture is wrong", TASK, '"ARM64"', '"X86_64"'),
+    Mutant("a replaced revision is deregistered", TASK, "skip_destroy = true", "skip_destroy = false"),
+    Mutant("an attribute is misspelt", TASK, "network_mode             =", "network_modus            =", by="validate"),
+    Mutant("a service starts before there is an image", SERVICE, "desired_count = 0", "desired_count = 1"),
+    Mutant(
+        "a single task has no room for its successor",
+        SERVICE,
+        "deployment_maximum_percent         = 200",
+        "deployment_maximum_percent         = 150",
+    ),
+    Mutant(
+        "a bad build stays",
+        SERVICE,
+        "  deployment_circuit_breaker {\n    enable   = true\n    rollback = true",
+        "  deployment_circuit_breaker {\n    enable   = true\n    rollback = false",
+    ),
+    Mutant("tasks have public addresses", SERVICE, "assign_public_ip = false", "assign_public_ip = true"),
+    Mutant(
+        "a backlog rolls a good build back",
+        SERVICE,
+        "metric_alarm.crashes.alarm_name",
+        "metric_alarm.backlog.alarm_name",
+    ),
+    Mutant(
+        "scaling starts tasks without an image",
+        SCALING,
+        "dynamic_scaling_out_suspended = true",
+        "dynamic_scaling_out_suspended = false",
+    ),
+    Mutant(
+        "idle stops tasks at their work",
+        SCALING,
+        '["ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible"]',
+        '["ApproximateNumberOfMessagesVisible"]',
+    ),
+    Mutant("deployments overtake each other", PIPELINE, 'execution_mode = "QUEUED"', 'execution_mode = "PARALLEL"'),
+    Mutant(
+        "the pipeline deploys whatever was pushed last",
+        "modules/pipeline/trigger.tf",
+        '"$.detail.image-digest"',
+        '"$.detail.image-tag"',
+    ),
+    Mutant(
+        "any role may be handed over",
+        "modules/pipeline/roles.tf",
+        "resources = var.role_arns",
+        'resources = ["*"]',
+    ),
+    Mutant("tags can be moved", "modules/repository/main.tf", '"IMMUTABLE"', '"MUTABLE"'),
+    Mutant(
+        "the agent acts by itself",
+        "modules/agent/main.tf",
+        'custom_control = "RETURN_CONTROL"',
+        'lambda = "arn:aws:lambda:eu-central-1:123456789012:function:act"',
+    ),
+    Mutant(
+        "a model is asked without its profile",
+        "modules/model/main.tf",
+        "values   = [statement.value]",
+        'values   = ["*"]',
+    ),
+    Mutant("dashboards show old figures", "modules/dashboards/main.tf", '"DIRECT_QUERY"', '"SPICE"'),
+    Mutant(
+        "the database is asked in plain text", "modules/dashboards/main.tf", "disable_ssl = false", "disable_ssl = true"
+    ),
+    Mutant(
+        "an alarm watches a metric that nobody publishes",
+        "stack/monitoring/alarms.tf",
+        'metric = "ApproximateAgeOfOldestMessage"',
+        'metric = "AgeOfOldestMessage"',
+        by="agreement",
+    ),
+    Mutant(
+        "a filter waits for an event that nothing logs",
+        "stack/monitoring/log_metrics.tf",
+        '{ $.event = \\"ticket_ended\\" }"\n      value     = "1"',
+        '{ $.event = \\"ticket_done\\" }"\n      value     = "1"',
+        by="agreement",
+    ),
+    Mutant(
+        "a task is told a name that it does not read",
+        "stack/feedback_tagger/main.tf",
+        "FEEDBACK_MODEL_ID     = var.model_id",
+        "FEEDBACK_MODEL        = var.model_id",
+        by="agreement",
+    ),
+    Mutant(
+        "a role names an action that there is not",
+        "stack/ticket_agent/policy.tf",
+        '["sns:Publish"]',
+        '["sns:PublishMessage"]',
+        by="agreement",
+    ),
+)

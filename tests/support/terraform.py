@@ -98,13 +98,14 @@ class Whole:
         return [made for made in self.made if made.type == "aws_iam_policy_document"]
 
 
-def whole_of(tree: Path, variables: str) -> Whole:
-    """Apply ``stack`` in ``tree``, a copy, against mocks, with ``variables`` as HCL."""
-    stack = tree / "stack"
+def whole_of(tree: Path, variables: str, folder: str = "stack") -> Whole:
+    """Apply ``folder`` of ``tree``, a copy, against mocks, with ``variables`` as HCL."""
+    stack = tree / folder
+    mocks = "../" * len(Path(folder).parts) + "mocks"
     test = stack / "tests" / "agreement.tftest.hcl"
     test.parent.mkdir(exist_ok=True)
     test.write_text(
-        f'mock_provider "aws" {{\n  source = "../mocks"\n}}\n\nvariables {{\n{variables}}}\n\nrun "all" {{}}\n'
+        f'mock_provider "aws" {{\n  source = "{mocks}"\n}}\n\nvariables {{\n{variables}}}\n\nrun "all" {{}}\n'
     )
     init(stack)
     try:
