@@ -28,7 +28,7 @@ variable "feedback_model_id" {
 variable "protect" {
   description = "false before a destroy that is meant: databases, tables and buckets may then be deleted."
   type        = bool
-  default     = false
+  default     = true
 }
 
 variable "ticket_back_end" {

@@ -1,4 +1,4 @@
-# All that differs from the other environment besides the default of protect.
+# All that differs from the other environment.
 locals {
   environment = "prod"
 
