@@ -6,7 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from services.feedback_tagger.app import Ports
+from services.feedback_tagger.asking import HARMLESS
 from services.feedback_tagger.store.port import ChunkResult, OpenRun, RowStore, RunStore
+from shared.errors import PermanentError
+from shared.model.port import Reply, Request, Text
 from tests.chaos.broken import SOUND, DeletesBeforeProcessing
 
 DELETE_BEFORE_STORE = "delete-before-store"
@@ -62,6 +65,21 @@ class ClosesOnFirstSight(_Passes):
             "update feedback_run set status = 'complete', finished_at = now() where run_id = $1", run_id
         )
         return True
+
+
+class RefusesSome(_Passes):
+    """A model that takes no prompt with a certain word, nor a harmless one: chunks with it die."""
+
+    async def converse(self, request: Request) -> Reply:
+        (block,) = request.turns[0].blocks
+        if isinstance(block, Text) and ("Case 1" in block.text or HARMLESS in block.text):
+            raise PermanentError("the model takes none of this")
+        return await self._inner.converse(request)  # type: ignore[no-any-return]
+
+
+def refusing(ports: Ports) -> Ports:
+    """The ports with a model that lets some chunks die: nothing is broken by that."""
+    return replace(ports, model=RefusesSome(ports.model))
 
 
 def ports_of(build: str, ports: Ports) -> Ports:

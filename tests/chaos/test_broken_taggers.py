@@ -19,10 +19,8 @@ from tests.chaos.tagger_run import run_feedback
 # Two kills while chunks are at work, and small files: what is asked is whether the fault shows, not how often.
 SMALL = replace(SHORT, feedback_rows=240, feedback_blows=Blows(seconds=0.5, ends=2, pauses=0, cuts=0))
 QUIET_SECONDS = 15.0
-OVER_BUDGET = {"RUN_USD": "0.000001"}
-"""So little that each run's first prompts use it up, and its further chunks die."""
-SLOW_MS = 1_500
-"""What a run has cost is looked at every few seconds: there must be chunks left by then."""
+REFUSES = {"CHAOS_MODEL": "refuses"}
+"""A model that takes some prompts never, so that their chunks die."""
 
 
 async def promises_broken(
@@ -32,7 +30,6 @@ async def promises_broken(
     bedrock: BedrockEndpoint,
     folder: Path,
     *,
-    model_ms: int = 200,
     more: Mapping[str, str] | None = None,
 ) -> list[Finding]:
     home = folder / build
@@ -46,7 +43,6 @@ async def promises_broken(
         seed=1,
         build=build,
         faults=(),
-        model_ms=model_ms,
         more=more or {},
         tasks=1,
         quiet_seconds=QUIET_SECONDS,
@@ -78,12 +74,12 @@ async def test_a_tagger_that_forgets_its_dead_chunks_never_ends_their_runs(
 ) -> None:
     """What does it do: lets chunks die, in a build that counts them and in one that only says so.
 
-    How does it do it: each run may cost so little that most of its chunks are dead letters. The sound build tells every
-    run, with failed rows; of the broken one nobody hears the end.
+    How does it do it: the model refuses some prompts, and a harmless one too, so that their chunks are dead letters.
+    The sound build tells every run, with failed rows; of the broken one nobody hears the end.
     """
     sound, broke = await asyncio.gather(
         *(
-            promises_broken(build, emulator, postgres, bedrock, tmp_path, model_ms=SLOW_MS, more=OVER_BUDGET)
+            promises_broken(build, emulator, postgres, bedrock, tmp_path, more=REFUSES)
             for build in (SOUND, broken_tagger.BURY_WITHOUT_COUNTING)
         )
     )
