@@ -1,5 +1,6 @@
 """The model port on Bedrock Converse."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from shared.aws.clients import Client
@@ -16,15 +17,12 @@ class BedrockModel:
 
     async def converse(self, request: Request) -> Reply:
         with aws_errors():
-            answer = await self._client.converse(**_as_parameters(request))
-        try:
-            return _as_reply(answer)
-        except (KeyError, TypeError, ValueError) as error:
-            # A reply cut or garbled on its way parses as JSON but lacks its parts; asking again is right.
-            raise TransientError(f"Converse: unreadable reply: {type(error).__name__}: {error}") from error
+            answer = await self._client.converse(**as_parameters(request))
+        return read_reply(answer)
 
 
-def _as_parameters(request: Request) -> dict[str, Any]:
+def as_parameters(request: Request) -> dict[str, Any]:
+    """The request as Converse takes it."""
     inference: dict[str, Any] = {"maxTokens": request.max_tokens, "temperature": request.temperature}
     if request.stop_sequences:
         inference["stopSequences"] = list(request.stop_sequences)
@@ -77,7 +75,16 @@ def _as_content(block: Block) -> dict[str, Any]:
             }
 
 
-def _as_reply(answer: dict[str, Any]) -> Reply:
+def read_reply(answer: Mapping[str, Any]) -> Reply:
+    """What Converse answered. Raises TransientError."""
+    try:
+        return _as_reply(answer)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        # A reply cut or garbled on its way parses as JSON but lacks its parts; asking again is right.
+        raise TransientError(f"Converse: unreadable reply: {type(error).__name__}: {error}") from error
+
+
+def _as_reply(answer: Mapping[str, Any]) -> Reply:
     usage = answer["usage"]
     return Reply(
         blocks=tuple(

@@ -42,6 +42,15 @@ class QuotaCodes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BatchLimits:
+    """What one batch job takes, all of it in one input file: records at least and at most, bytes at most."""
+
+    least_records: int
+    most_records: int
+    most_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPrice:
     """Dollars per million tokens; tiers are multiples of them.
 
@@ -58,6 +67,7 @@ class ModelPrice:
     flex: Decimal | None = None
     priority: Decimal | None = None
     batch: Decimal | None = None
+    batch_limits: BatchLimits | None = None
     output_burndown: int = 1
     cache_minimum: int | None = None
     end_of_life: date | None = None
@@ -119,10 +129,11 @@ class Prices:
     @classmethod
     def _read(cls, content: Mapping[str, Any]) -> "Prices":
         sources = content.get("sources", {})
+        batch = content.get("batch_limits", {})
         return cls(
             as_of=date.fromisoformat(content["as_of"]),
             region=content["region"],
-            _entries={model_id: _entry(model_id, line, sources) for model_id, line in content["models"].items()},
+            _entries={model_id: _entry(model_id, line, sources, batch) for model_id, line in content["models"].items()},
         )
 
     @property
@@ -162,7 +173,9 @@ def _resolved(identifier: str) -> tuple[str, Reach]:
     return identifier, "on_demand"
 
 
-def _entry(model_id: str, line: Mapping[str, Any], sources: Mapping[str, str]) -> _Entry:
+def _entry(
+    model_id: str, line: Mapping[str, Any], sources: Mapping[str, str], batch: Mapping[str, int | str]
+) -> _Entry:
     try:
         return _Entry(
             price=ModelPrice(
@@ -175,6 +188,7 @@ def _entry(model_id: str, line: Mapping[str, Any], sources: Mapping[str, str]) -
                 flex=_maybe(line.get("flex")),
                 priority=_maybe(line.get("priority")),
                 batch=_maybe(line.get("batch")),
+                batch_limits=_batch_limits({**batch, **line.get("batch_limits", {})}),
                 output_burndown=_count(line["output_burndown"]),
                 cache_minimum=None if line.get("cache_minimum") is None else _count(line["cache_minimum"]),
                 end_of_life=date.fromisoformat(line["end_of_life"]) if line.get("end_of_life") else None,
@@ -187,6 +201,14 @@ def _entry(model_id: str, line: Mapping[str, Any], sources: Mapping[str, str]) -
         )
     except (KeyError, TypeError, ValueError, InvalidOperation) as error:
         raise ValueError(f"{model_id}: {type(error).__name__}: {error}") from error
+
+
+def _batch_limits(given: Mapping[str, Any]) -> BatchLimits | None:
+    """None if the file names none: then no job can be sized, and the model is asked at once instead."""
+    names = ("least_records", "most_records", "most_bytes")
+    return (
+        BatchLimits(**{name: _count(given[name]) for name in names}) if all(name in given for name in names) else None
+    )
 
 
 def _amount(text: Any) -> Decimal:
