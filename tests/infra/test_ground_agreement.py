@@ -15,9 +15,6 @@ from tests.support.terraform import ROOT, Made, Whole
 
 PREFIX = "deskhand"
 UPLOADS = f"{PREFIX}-uploads-123456789012-eu-central-1"
-
-# Tickets' outcomes on their way to the dashboards: nothing reads them in the embedded cloud yet.
-AHEAD = (Queue("ticket-outcomes", provisioning.TAGGER),)
 # botocore's name of a service => the last part of its interface endpoint's name; None: it needs none.
 ENDPOINTS: Mapping[str, str | None] = {
     "bedrock-agent-runtime": "bedrock-agent-runtime",
@@ -53,8 +50,7 @@ def test_a_queue_is_the_embedded_clouds(whole: Whole, queue: Queue) -> None:
 
 
 def test_terraform_makes_no_queue_that_the_embedded_cloud_has_not(whole: Whole) -> None:
-    queues = (*QUEUES, *AHEAD)
-    ours = {name for queue in queues for name in (queue.full_name(PREFIX), queue.dead_letter.full_name(PREFIX))}
+    ours = {name for queue in QUEUES for name in (queue.full_name(PREFIX), queue.dead_letter.full_name(PREFIX))}
 
     assert {made.values["name"] for made in whole.of("aws_sqs_queue")} == {*ours, f"{PREFIX}-{provisioning.MAILBOX}"}
 
@@ -90,6 +86,19 @@ def test_every_topic_is_there_and_the_mailbox_hears_all(whole: Whole) -> None:
     assert names >= {f"{PREFIX}-{topic.name}" for topic in TOPICS}
     assert len(copies) == len(TOPICS)
     assert {made.values["protocol"] for made in copies} == {"sqs"}
+
+
+def test_queues_are_subscribed_to_the_same_topics_and_get_the_same_wrapping(whole: Whole) -> None:
+    to_queues = [
+        made
+        for made in whole.of("aws_sns_topic_subscription")
+        if made.values["protocol"] == "sqs" and '["mailbox"]' not in made.address
+    ]
+
+    assert len(to_queues) == len(provisioning.SUBSCRIPTIONS)
+    assert not [made.address for made in to_queues if made.values["raw_message_delivery"]]
+    for topic in provisioning.SUBSCRIPTIONS.values():
+        assert [made.address for made in to_queues if f'topic["{topic}"]' in made.address]
 
 
 def test_the_bucket_tells_the_same_queue_of_the_same_objects(whole: Whole) -> None:

@@ -211,8 +211,8 @@ def test_the_ticket_agents_role_allows_what_it_does_and_no_more(
         running = start_service(TICKET_AGENT, resources.ticket_agent(**brief) | endpoints, tmp_path)
         try:
             wait_until_healthy([running])
-            desk.submit("T1", "111", a_text(), access_key="000000000111")
-            desk.submit("T2", "121", a_text(environment="EnvironmentId: 4"), access_key="000000000121")
+            desk.submit("T1", "111", a_text())
+            desk.submit("T2", "121", a_text(environment="EnvironmentId: 4"))
             for queue in ("ticket-intake", "ticket-decisions"):
                 desk.send(queue, "no message of ours")
                 desk.dead_letter(queue)

@@ -12,7 +12,7 @@ variable "name" {
 }
 
 variable "protect" {
-  description = "true: database, tables and bucket refuse deletion, and the database leaves a final snapshot. Set false and apply before a destroy that is meant."
+  description = "true: database, tables and bucket refuse deletion; a database whose protection is lifted by hand leaves a final snapshot. Set false and apply before a destroy that is meant: it then takes all rows at once."
   type        = bool
   default     = true
 }

@@ -64,7 +64,7 @@ variable "log_retention_days" {
 }
 
 variable "protect" {
-  description = "Refuse deletion, and leave a final snapshot and the backups when it is allowed."
+  description = "true: refuse deletion, and leave a final snapshot and the backups if the protection is lifted by hand. false: a destroy takes all of it."
   type        = bool
   default     = true
 }

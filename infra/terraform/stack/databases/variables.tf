@@ -34,7 +34,7 @@ variable "backup_retention_days" {
 }
 
 variable "protect" {
-  description = "true: the database refuses deletion and leaves a final snapshot. false: a destroy deletes it and every row at once."
+  description = "true: the database refuses deletion, and leaves a final snapshot if its protection is lifted by hand. false: a destroy deletes it and every row at once."
   type        = bool
   default     = true
 }
