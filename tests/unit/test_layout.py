@@ -34,7 +34,7 @@ PURE = (
 ALONE = ("local/environments.py", "local/leash.py")
 # What a service runs against is configuration: code that names the stand-in behaves differently there.
 STAND_INS = re.compile(
-    r"ministack|moto\b|localstack|emulat|embedded cloud|local bedrock|stand-in|if local|localhost", re.I
+    r"ministack|moto\b|localstack|emulat|embedded cloud|local bedrock|stand-in|if local|//localhost|localhost:", re.I
 )
 
 
