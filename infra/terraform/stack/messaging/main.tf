@@ -46,7 +46,7 @@ module "topic" {
     ticket-updates = {
       display_name = "${var.name} tickets"
       emails       = var.ticket_update_emails
-      queue_arns   = { outcomes = module.queue["ticket-outcomes"].arn, mailbox = aws_sqs_queue.mailbox.arn }
+      queue_arns   = { ticket-outcomes = module.queue["ticket-outcomes"].arn, mailbox = aws_sqs_queue.mailbox.arn }
     }
     run-results = {
       display_name = "${var.name} feedback"
