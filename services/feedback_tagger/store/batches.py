@@ -1,0 +1,69 @@
+"""The promise of what is kept of batch jobs: which parts of a run's file they hold, and how far each is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+PartState: TypeAlias = Literal["written", "submitted", "ended"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPart:
+    """Chunks ``first_chunk`` and on of a run, ``chunks`` of them, as objects under ``prefix``.
+
+    ``last_place``: how many rows of the file, rejects counted, have passed when the part ends.
+    """
+
+    run_id: str
+    part: int
+    model_id: str
+    prefix: str
+    first_chunk: int
+    chunks: int
+    last_place: int
+    records: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """``status`` is the service's word for the job, ``reason`` why it did not do (all of) its work. ``processed``,
+    ``succeeded`` and ``failed`` count records; ``merged`` chunks are seen to, ``asked_again`` of them by messages."""
+
+    state: PartState = "written"
+    job_arn: str = ""
+    status: str = ""
+    reason: str = ""
+    processed: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    merged: int = 0
+    asked_again: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part(NewPart):
+    """``age_seconds`` since the job was created, or before that the part."""
+
+    progress: Progress
+    age_seconds: float
+
+
+class BatchStore(Protocol):
+    """Raises TransientError and PermanentError as the other stores do. Times are the database's own."""
+
+    async def add(self, part: NewPart) -> bool:
+        """False, and nothing changed, if the run has this part already: another ingest was first."""
+        ...
+
+    async def parts(self, run_id: str) -> Sequence[Part]:
+        """In order."""
+        ...
+
+    async def take_due(self, *, hold_seconds: float) -> Part | None:
+        """A part that is not ended and whose time has come, nobody else's for ``hold_seconds``."""
+        ...
+
+    async def note(self, run_id: str, part: int, progress: Progress, *, look_in: float) -> bool:
+        """Overwrite how far the part is; False, and nothing changed, if it has ended. It is due in ``look_in``
+        seconds. ``merged`` never shrinks, and a submitted part is never merely written again."""
+        ...

@@ -1,0 +1,27 @@
+-- Parts of files that go to the model as batch jobs. A part's objects lie under its prefix and never change.
+create table feedback_batch_job (
+    run_id varchar(100) not null,
+    part integer not null,
+    state varchar(16) not null default 'written',
+    model_id varchar(2048) not null,
+    prefix varchar(1024) not null,
+    first_chunk integer not null,
+    chunks integer not null,
+    last_place bigint not null,
+    records integer not null,
+    job_arn varchar(1024) not null default '',
+    status varchar(64) not null default '',
+    reason text not null,
+    processed integer not null default 0,
+    succeeded integer not null default 0,
+    failed integer not null default 0,
+    merged integer not null default 0,
+    asked_again integer not null default 0,
+    created_at datetime(6) not null default current_timestamp(6),
+    submitted_at datetime(6),
+    next_look_at datetime(6) not null default current_timestamp(6),
+    ended_at datetime(6),
+    primary key (run_id, part),
+    constraint feedback_batch_job_state check (state in ('written', 'submitted', 'ended')),
+    index feedback_batch_job_in_work (state, next_look_at)
+) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;
