@@ -1,7 +1,7 @@
 # The feedback tagger, and the task that brings its database up to date before each deployment.
 
 locals {
-  queues = ["feedback-files", "feedback-chunks", "feedback-items"]
+  queues = ["feedback-files", "feedback-chunks", "feedback-items", "ticket-outcomes"]
 
   environment = merge(
     { for name in local.queues : "${upper(replace(name, "-", "_"))}_QUEUE_URL" => var.queue_urls[name] },

@@ -1,0 +1,52 @@
+mock_provider "aws" {
+  source = "../mocks"
+}
+
+variables {
+  name        = "deskhand"
+  alert_email = "alerts@example.com"
+}
+
+run "three_variables_give_the_core_and_nothing_optional" {
+  assert {
+    condition     = length(module.dashboards) == 0 && module.agent.bedrock_agent == null && module.agent.harness_arn == null && module.agent.knowledge_base == null
+    error_message = "Something would be made, and paid, that nobody asked for."
+  }
+  assert {
+    condition     = output.task_environments["ticket-agent"]["TICKET_BACKEND"] == "converse"
+    error_message = "The ticket agent would look for a back end that is not there."
+  }
+}
+
+run "the_tagger_signs_in_without_a_password_and_the_migration_by_its_secret" {
+  assert {
+    condition     = output.task_environments["feedback-tagger"]["DATABASE_AUTH"] == "iam" && output.task_environments["feedback-migration"]["DATABASE_AUTH"] == "secret"
+    error_message = "A password would lie in a task definition."
+  }
+}
+
+run "a_harness_comes_with_its_setting_and_its_endpoint" {
+  variables {
+    ticket_back_end = "agentcore_harness"
+  }
+  assert {
+    condition     = output.task_environments["ticket-agent"]["AGENTCORE_HARNESS_ARN"] == module.agent.harness_arn && contains(local.interface_services, "bedrock-agentcore")
+    error_message = "Tasks would end at once, or never reach the harness."
+  }
+}
+
+run "an_unknown_back_end_is_refused" {
+  command = plan
+  variables {
+    ticket_back_end = "langchain"
+  }
+  expect_failures = [var.ticket_back_end]
+}
+
+run "a_guardrail_that_nothing_would_ask_is_refused" {
+  command = plan
+  variables {
+    guardrail = true
+  }
+  expect_failures = [var.guardrail]
+}
