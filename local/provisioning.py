@@ -70,6 +70,7 @@ QUEUES = (
     Queue("feedback-files", TAGGER),
     Queue("feedback-chunks", TAGGER),
     Queue("feedback-items", TAGGER),
+    Queue("ticket-outcomes", TAGGER),
 )
 TABLES = (
     Table("User", (AGENT,), "employeeId"),
@@ -88,6 +89,8 @@ TOPICS = (
 BUCKET = "uploads"
 UPLOADS_PREFIX = "uploads/"
 UPLOADS_QUEUE = "feedback-files"
+SUBSCRIPTIONS = {"ticket-outcomes": "ticket-updates"}
+"""Which queue of a service gets the notifications of which topic, wrapped as SNS wraps them."""
 MAILBOX = "mailbox"
 """A queue subscribed to every topic, so that a user without an e-mail address reads notifications, and tests too."""
 
@@ -152,6 +155,8 @@ def provision(environment: Mapping[str, str], name: str = "deskhand") -> Provisi
         queues[queue.name] = _create_queue(sqs, queue, name, dead_letter_arn=_queue_arn(sqs, dead_letter_url))
     topics = {topic.name: _create_topic(environment, topic, name) for topic in TOPICS}
     queues[MAILBOX] = _create_mailbox(environment, name, topics.values())
+    for queue_name, topic_name in SUBSCRIPTIONS.items():
+        _subscribe(environment, queues[queue_name], [topics[topic_name]])
     bucket = f"{name}-{BUCKET}-{account}-{region}".lower()
     _create_bucket(environment, bucket, notifies=queues[UPLOADS_QUEUE])
     return Provisioned(
@@ -226,12 +231,17 @@ def _create_topic(environment: Mapping[str, str], topic: Topic, prefix: str) -> 
 
 
 def _create_mailbox(environment: Mapping[str, str], prefix: str, topic_arns: Any) -> str:
-    sqs, sns = aws_client(environment, "sqs"), aws_client(environment, "sns")
+    sqs = aws_client(environment, "sqs")
     url = _queue(sqs, f"{prefix}-{MAILBOX}", prefix, {"MessageRetentionPeriod": str(DEAD_RETENTION_SECONDS)})
-    _let_send(sqs, url, service="sns.amazonaws.com", sources=list(topic_arns))
-    for topic_arn in topic_arns:
-        sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=_queue_arn(sqs, url))
+    _subscribe(environment, url, list(topic_arns))
     return url
+
+
+def _subscribe(environment: Mapping[str, str], queue_url: str, topic_arns: list[str]) -> None:
+    sqs, sns = aws_client(environment, "sqs"), aws_client(environment, "sns")
+    _let_send(sqs, queue_url, service="sns.amazonaws.com", sources=topic_arns)
+    for topic_arn in topic_arns:
+        sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=_queue_arn(sqs, queue_url))
 
 
 def _create_bucket(environment: Mapping[str, str], bucket: str, *, notifies: str) -> None:

@@ -12,12 +12,14 @@ from services.feedback_tagger.domain.unpacking import LARGEST_FILE_BYTES
 from services.feedback_tagger.finaliser import Finaliser
 from services.feedback_tagger.ingest import Ingest
 from services.feedback_tagger.looking import Outlook, Recent
+from services.feedback_tagger.outcomes import Outcomes
 from services.feedback_tagger.planner.agreement import LEAST, SHARE, rows_per_prompt
 from services.feedback_tagger.planner.prompt import PROMPT_TOKENS, Hex
 from services.feedback_tagger.pool import Pool
 from services.feedback_tagger.prompting import PriceOf
 from services.feedback_tagger.quoting import Quoting
 from services.feedback_tagger.singles import Singles
+from services.feedback_tagger.store.outcomes import OutcomeStore
 from services.feedback_tagger.store.port import RowStore, RunStore
 from services.feedback_tagger.store.upkeep import Upkeep
 from services.feedback_tagger.sweeper import CLAIM, Sweeper
@@ -61,6 +63,8 @@ class Ports:
     chunks_dead: Queue
     items: Queue
     items_dead: Queue
+    outcomes: Queue
+    outcomes_dead: Queue
     failures: FailureCounts
     claims: Idempotency
     bucket: Bucket
@@ -71,6 +75,7 @@ class Ports:
     rows: RowStore
     single_rows: RowStore
     upkeep: Upkeep
+    ticket_outcomes: OutcomeStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +264,18 @@ def loops(
                 deadline_seconds=300,
                 retry=RETRY,
                 transient_failures=TRANSIENT_FAILURES,
+                wait_seconds=poll,
+                visibility_seconds=limits.visibility_seconds,
+            ),
+        ),
+        consumer(
+            "outcomes",
+            (ports.outcomes, ports.outcomes_dead),
+            Outcomes(store=ports.ticket_outcomes).handle,
+            ConsumerSettings(
+                workers=2,
+                deadline_seconds=60,
+                retry=RETRY,
                 wait_seconds=poll,
                 visibility_seconds=limits.visibility_seconds,
             ),

@@ -140,6 +140,8 @@ async def _open_ports(
         chunks_dead=SqsQueue(sqs, settings.feedback_chunks_dead_queue_url),
         items=SqsQueue(sqs, settings.feedback_items_queue_url),
         items_dead=SqsQueue(sqs, settings.feedback_items_dead_queue_url),
+        outcomes=SqsQueue(sqs, settings.ticket_outcomes_queue_url),
+        outcomes_dead=SqsQueue(sqs, settings.ticket_outcomes_dead_queue_url),
         failures=DynamoDbFailureCounts(dynamodb, settings.idempotency_table),
         claims=DynamoDbIdempotency(dynamodb, settings.idempotency_table),
         bucket=S3Bucket(s3, settings.uploads_bucket),
@@ -150,6 +152,7 @@ async def _open_ports(
         rows=store.rows,
         single_rows=singles_store.rows,
         upkeep=store.upkeep,
+        ticket_outcomes=store.outcomes,
     )
     return ports, quotas
 

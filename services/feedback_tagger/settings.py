@@ -48,6 +48,8 @@ class TaggerSettings(DatabaseSettings, ModelSettings):
     feedback_chunks_dead_queue_url: str
     feedback_items_queue_url: str = Field(description="rows that users send alone")
     feedback_items_dead_queue_url: str
+    ticket_outcomes_queue_url: str = Field(description="notifications of what became of tickets, for the dashboards")
+    ticket_outcomes_dead_queue_url: str
     idempotency_table: str = Field(description="DynamoDB table in which failures of messages are counted")
     uploads_bucket: str = Field(description="files come in under uploads/, reports are left under runs/ and rejects/")
     run_results_topic_arn: str

@@ -9,10 +9,13 @@ from services.feedback_tagger.store import mysql, mysql_migrate, postgres, postg
 from services.feedback_tagger.store.access import Access
 from services.feedback_tagger.store.address import Address, address_of
 from services.feedback_tagger.store.logins import FixedLogin, Login, Logins
+from services.feedback_tagger.store.mysql_outcomes import MysqlOutcomes
 from services.feedback_tagger.store.mysql_rows import MysqlRows
 from services.feedback_tagger.store.mysql_runs import MysqlRuns
 from services.feedback_tagger.store.mysql_upkeep import MysqlUpkeep
+from services.feedback_tagger.store.outcomes import OutcomeStore
 from services.feedback_tagger.store.port import RowStore, RunStore
+from services.feedback_tagger.store.postgres_outcomes import PostgresOutcomes
 from services.feedback_tagger.store.postgres_rows import PostgresRows
 from services.feedback_tagger.store.postgres_runs import PostgresRuns
 from services.feedback_tagger.store.postgres_upkeep import PostgresUpkeep
@@ -26,6 +29,7 @@ class Store:
     runs: RunStore
     rows: RowStore
     upkeep: Upkeep
+    outcomes: OutcomeStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +60,11 @@ async def open_store(door: Door, *, connections: int) -> AsyncIterator[Store]:
     """At most ``connections`` at once, made when they are needed; all are closed at the end."""
     if door.address.engine == "mysql":
         async with mysql.mysql_pool(door.address, door.logins, door.tls, connections=connections) as pool:
-            yield Store(MysqlRuns(pool), MysqlRows(pool), MysqlUpkeep(pool))
+            yield Store(MysqlRuns(pool), MysqlRows(pool), MysqlUpkeep(pool), MysqlOutcomes(pool))
     else:
         url, logins = door.address.url, _logins_of_postgres(door)
         async with postgres.postgres_pool(url, connections=connections, logins=logins, tls=door.tls) as pool:
-            yield Store(PostgresRuns(pool), PostgresRows(pool), PostgresUpkeep(pool))
+            yield Store(PostgresRuns(pool), PostgresRows(pool), PostgresUpkeep(pool), PostgresOutcomes(pool))
 
 
 async def migrate_store(door: Door, access: Access | None = None) -> list[str]:
