@@ -23,6 +23,7 @@ from services.feedback_tagger.store.outcomes import OutcomeStore
 from services.feedback_tagger.store.port import RowStore, RunStore
 from services.feedback_tagger.store.upkeep import Upkeep
 from services.feedback_tagger.sweeper import CLAIM, Sweeper
+from services.feedback_tagger.tasks import TASKS, Tasks
 from shared.backoff import Backoff, Uniform
 from shared.clock import Now
 from shared.health import Health
@@ -80,7 +81,7 @@ class Ports:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much at once, how long, how much money. ``prices_as_of`` is the price file's day."""
+    """What is asked, how much at once, how long, how much money. ``prices_as_of`` is the price file's day."""
 
     model_id: str
     rows_per_prompt: int
@@ -101,6 +102,7 @@ class Limits:
     tokens_per_minute: int | None = None
     largest_file_bytes: int = LARGEST_FILE_BYTES
     headers: Headers = field(default_factory=Headers)
+    tasks: Tasks = TASKS
 
 
 def loops(
@@ -156,6 +158,7 @@ def loops(
         largest_file_bytes=limits.largest_file_bytes,
         now=now,
         uniform=uniform,
+        tasks=limits.tasks,
     )
     pool = Pool(
         store=ports.rows,
@@ -164,6 +167,7 @@ def loops(
         taxonomy=taxonomy,
         outlook=Outlook(runs=ports.runs, rows=ports.rows, run_usd=limits.run_usd, now=now, seconds=RUN_SECONDS),
         uniform=uniform,
+        tasks=limits.tasks,
     )
     singles = Singles(
         store=ports.single_rows,
@@ -173,6 +177,7 @@ def loops(
         wait_seconds=SINGLES_WAIT_SECONDS,
         now=now,
         uniform=uniform,
+        tasks=limits.tasks,
     )
     finaliser = Finaliser(
         store=ports.runs,
@@ -182,6 +187,7 @@ def loops(
         terms=terms,
         now=now,
         beat=health.watch("finaliser", stalled_after=STALLED_SECONDS),
+        tasks=limits.tasks,
     )
     sweeper = Sweeper(
         # Three chances to renew it.

@@ -33,23 +33,47 @@ HARMLESS = "The parcel came a day late."
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
     """``labels`` are in the order of the rows; None for one that the model refused, with the reason in ``refusals`` by
-    its place. ``suspicious`` rows were asked alone."""
+    its place. ``votes`` has, by place, every answer that a row was given, if it was asked more than once for that.
+    ``suspicious`` rows were asked alone."""
 
     labels: Sequence[str | None]
     refusals: Mapping[int, str] = field(default_factory=dict)
     spent_by_model: Mapping[str, Spent] = field(default_factory=dict)
     agreement: Sequence[Agreement] = ()
+    votes: Mapping[int, Sequence[str]] = field(default_factory=dict)
     suspicious: int = 0
 
     @property
     def spent(self) -> Spent:
         return total(self.spent_by_model.values())
 
-    def labelled(self, rows: Sequence[Row]) -> list[LabelledRow]:
-        return [LabelledRow(row, label) for row, label in zip(rows, self.labels, strict=True) if label is not None]
+    def labelled(self, task: Task, rows: Sequence[Row]) -> list[LabelledRow]:
+        return [
+            labelled_row(task, row, label, self.votes.get(place, ()))
+            for place, (row, label) in enumerate(zip(rows, self.labels, strict=True))
+            if label is not None
+        ]
 
     def failed(self, rows: Sequence[Row]) -> list[FailedRow]:
         return [FailedRow(rows[place].line, reason) for place, reason in sorted(self.refusals.items())]
+
+
+def labelled_row(task: Task, row: Row, answer: str, votes: Sequence[str] = (), *, known: bool = False) -> LabelledRow:
+    records = () if task.table is None else task.records(row, answer, votes)
+    return LabelledRow(row, answer, records=records, counted=task.counted(answer), known=known)
+
+
+def known_and_open(task: Task, rows: Sequence[Row]) -> tuple[list[LabelledRow], list[Row]]:
+    """The rows that have their answer without a model, with it, and those that a model is to be asked about."""
+    known: list[LabelledRow] = []
+    unanswered: list[Row] = []
+    for row in rows:
+        answer = task.known(row.feedback)
+        if answer is None:
+            unanswered.append(row)
+        else:
+            known.append(labelled_row(task, row, answer, known=True))
+    return known, unanswered
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,7 +113,7 @@ class Asker:
         ``seen`` is what the run's agreement check has found so far: it decides how many rows share a prompt and how
         many are checked. None (rows of no run): nothing is checked.
         """
-        if not rows or not taxonomy.categories:
+        if not rows or not task.ready(taxonomy):
             return Answers(labels=[task.fallback] * len(rows))
         at_most = rows_per_prompt(self.rows_per_prompt, seen or (), least=self.agreement_least)
         system = task.system(taxonomy)
@@ -104,6 +128,8 @@ class Asker:
             agreement = await round_.check_again(sample, at_most)
         if self.unsure_model_id is not None and (unsure := round_.unsure()):
             await round_.ask_another(self.unsure_model_id, limits.regrouped(unsure, plan))
+        for vote in range(1, task.votes):
+            await round_.vote(vote, limits.regrouped(round_.shuffled(rows, vote), plan))
         return round_.answers(agreement)
 
     def _tokens_for_rows(self, system: str) -> int:
@@ -141,6 +167,7 @@ class _Round:
     refusals: dict[int, str] = field(default_factory=dict)
     together: set[int] = field(default_factory=set)
     spent: dict[str, Spent] = field(default_factory=dict)
+    votes: dict[int, list[str]] = field(default_factory=dict)
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     _blame: asyncio.Lock = field(default_factory=asyncio.Lock)
     _rows_are_to_blame: bool = False
@@ -187,14 +214,40 @@ class _Round:
 
         await _all([ask(group) for group in groups])
 
+    def shuffled(self, rows: Sequence[Row], vote: int) -> list[int]:
+        """The places that have an answer, in an order of this vote's own: other rows stand before and beside each."""
+        drawn = {place: position(f"{vote} {rows[place].identity}") for place in self.labels}
+        return sorted(drawn, key=lambda place: (drawn[place], place))
+
+    async def vote(self, number: int, groups: Sequence[Sequence[int]]) -> None:
+        """Ask once more in another way; rows that get no valid answer have a vote less."""
+        task = self.asked.task if self.asked.task.again is None else self.asked.task.again(number)
+        asked = replace(self.asked, task=task, system=task.system(self.asked.taxonomy))
+
+        async def ask(group: Sequence[int]) -> None:
+            try:
+                reading = await self._prompt(asked, group)
+            except TransientError as error:
+                # The rows have an answer each: for one more vote the whole chunk would be asked, and paid, once more.
+                log.warning("vote_left_out", rows=len(group), reason=str(error))
+                return
+            for row, answer in reading.labels.items():
+                place = group[row - 1]
+                self.votes.setdefault(place, [self.labels[place]]).append(answer)
+
+        await _all([ask(group) for group in groups])
+
     def answers(self, agreement: tuple[Agreement, ...]) -> Answers:
         places = self.plan.asked_at
-        fallback = self.asked.task.fallback
+        task = self.asked.task
+        elected = {place: task.elected(votes) for place, votes in self.votes.items()}
+        labels = {**self.labels, **elected}
         return Answers(
-            labels=[None if first in self.refusals else self.labels.get(first, fallback) for first in places],
+            labels=[None if first in self.refusals else labels.get(first, task.fallback) for first in places],
             refusals={place: self.refusals[first] for place, first in enumerate(places) if first in self.refusals},
             spent_by_model=dict(self.spent),
             agreement=agreement,
+            votes={place: tuple(self.votes[first]) for place, first in enumerate(places) if first in self.votes},
             suspicious=len(self.plan.suspicious),
         )
 

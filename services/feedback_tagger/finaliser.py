@@ -24,7 +24,7 @@ from services.feedback_tagger.pool import ReadTaxonomy
 from services.feedback_tagger.rejects import reject_file
 from services.feedback_tagger.results import run_notification
 from services.feedback_tagger.store.port import RunStore
-from services.feedback_tagger.tasks import task_named
+from services.feedback_tagger.tasks import TASKS, Tasks
 from shared.clock import Now
 from shared.errors import TransientError
 from shared.health import Beat
@@ -55,6 +55,7 @@ class Finaliser:
     terms: Callable[[RunState], Terms] = field(repr=False)
     now: Now = field(repr=False)
     beat: Beat = field(repr=False)
+    tasks: Tasks = field(default=TASKS, repr=False)
     _kept_taxonomy: Taxonomy | None = field(init=False, default=None)
 
     async def run(self, stop: StopEvent) -> None:
@@ -123,5 +124,5 @@ class Finaliser:
         self._kept_taxonomy = taxonomy
 
     def _document(self, state: RunState) -> dict[str, Any]:
-        unknown = task_named(state.task).fallback
+        unknown = self.tasks.fallback_of(state.task)
         return document(state, now=self.now(), unknown=unknown, terms=self.terms(state))

@@ -17,6 +17,7 @@ from services.feedback_tagger.aside import aside
 from services.feedback_tagger.bucket.port import Bucket
 from services.feedback_tagger.domain.feedback import Row
 from services.feedback_tagger.domain.headers import Headers
+from services.feedback_tagger.domain.reading import Contents, Source
 from services.feedback_tagger.domain.run import (
     RunState,
     document,
@@ -27,7 +28,7 @@ from services.feedback_tagger.domain.run import (
 )
 from services.feedback_tagger.domain.text_file import UnusableFile
 from services.feedback_tagger.domain.unpacking import LARGEST_FILE_BYTES
-from services.feedback_tagger.domain.upload import Rejected, Survey, rows_of, surveyed
+from services.feedback_tagger.domain.upload import Rejected
 from services.feedback_tagger.messages.chunk import chunk_as_json, row_as_json
 from services.feedback_tagger.messages.uploaded import Uploaded, uploads_in
 from services.feedback_tagger.occurrences import counted_occurrences
@@ -39,7 +40,7 @@ from services.feedback_tagger.rejects import RejectList
 from services.feedback_tagger.results import run_notification
 from services.feedback_tagger.spooling import spooled
 from services.feedback_tagger.store.port import Ingested, NewRun, OpenedRun, RunStore
-from services.feedback_tagger.tasks import task_named, task_of_upload
+from services.feedback_tagger.tasks import TASKS, Tasks
 from services.feedback_tagger.tasks.task import Task
 from shared.backoff import Uniform
 from shared.clock import Now
@@ -77,6 +78,7 @@ class Ingest:
     largest_file_bytes: int = LARGEST_FILE_BYTES
     now: Now = field(repr=False)
     uniform: Uniform = field(repr=False)
+    tasks: Tasks = field(default=TASKS, repr=False)
 
     async def handle(self, message: Message) -> Settlement | None:
         """None, or a give-back if another task is at one of the files: then all of them are looked at again."""
@@ -101,7 +103,7 @@ class Ingest:
                 problem = f"is {uploaded.bucket!r}, not this service's bucket"
                 raise BadInput(field="bucket", problem=problem, remedy=f"upload to {self.bucket.name}")
             try:
-                task_of_upload(uploaded.key)
+                self.tasks.of_upload(uploaded.key)
             except KeyError:
                 raise BadInput(
                     field="key", problem="is outside the prefixes for uploads", remedy="upload under uploads/"
@@ -114,7 +116,7 @@ class Ingest:
                 run_id=run_id(uploaded.bucket, uploaded.key, etag=uploaded.etag, version_id=uploaded.version_id),
                 bucket=uploaded.bucket,
                 key=uploaded.key,
-                task=task_of_upload(uploaded.key).name,
+                task=self.tasks.of_upload(uploaded.key).name,
                 rows_per_chunk=self.rows_per_prompt,
                 tokens_per_chunk=self.tokens_per_prompt,
                 sequencer=uploaded.sequencer,
@@ -134,20 +136,20 @@ class Ingest:
             file = cast(BinaryIO, spool)
             try:
                 damage = await spooled(self.bucket, uploaded, file, at_most_bytes=self.largest_file_bytes)
-                survey, quote = await self._survey(opened, file, breaks_off=bool(damage))
+                contents, quote = await self._survey(opened, file, breaks_off=bool(damage))
             except UnusableFile as unusable:
                 await self._end_without_rows(opened, str(unusable))
                 return None
             progress = Ingested(
-                encoding=survey.encoding.name,
-                date_order=f"{survey.dates.order.value}: {survey.dates.because}",
+                encoding=contents.encoding,
+                date_order=contents.date_order,
                 quote=json.dumps(quote.as_document()) if quote else "",
             )
             # What was begun goes on: its first rows are paid for.
             if quote is not None and not opened.cuts and (refusal := self._refusal(quote)):
                 await self._end_without_rows(opened, refusal, progress)
                 return None
-            done = await self._send_chunks(opened, file, survey, damage, progress)
+            done = await self._send_chunks(opened, contents, damage, progress)
         if done is None:
             log.warning("file_overtaken", run_id=run)
             return GiveBack("another task reads the same file", after=OVERTAKEN_SECONDS)
@@ -163,13 +165,14 @@ class Ingest:
         )
         return None
 
-    async def _survey(self, opened: OpenedRun, file: BinaryIO, *, breaks_off: bool) -> tuple[Survey, Quote | None]:
+    async def _survey(self, opened: OpenedRun, file: BinaryIO, *, breaks_off: bool) -> tuple[Contents, Quote | None]:
+        task = self.tasks.named(opened.state.task)
+        source = Source(file=file, key=opened.state.key, headers=self.headers, breaks_off=breaks_off)
         if self.quoting is None:
-            return await aside(surveyed, file, self.headers, breaks_off=breaks_off), None
-        task = task_named(opened.state.task)
+            return await aside(task.reader, source), None
         sample = Sample(task, rows_per_prompt=opened.rows_per_chunk, prompt_tokens=opened.tokens_per_chunk)
-        survey = await aside(surveyed, file, self.headers, breaks_off=breaks_off, each=sample.add)
-        return survey, await self.quoting.quote(task, sample.counts())
+        contents = await aside(task.reader, replace(source, each=sample.add))
+        return contents, await self.quoting.quote(task, sample.counts())
 
     def _refusal(self, quote: Quote) -> str | None:
         return None if self.quoting is None else self.quoting.refusal(quote)
@@ -185,21 +188,21 @@ class Ingest:
         log.info("file_unusable", run_id=run, problem=problem)
 
     async def _send_chunks(
-        self, opened: OpenedRun, file: BinaryIO, survey: Survey, damage: str, progress: Ingested
+        self, opened: OpenedRun, contents: Contents, damage: str, progress: Ingested
     ) -> Ingested | None:
         """Send what has not been sent; None if another task is ahead.
 
         How the next chunks are cut is noted before any of them goes out. Whoever takes over sends those again, cut in
         the same places, and none before them.
         """
-        run, task = opened.state.run_id, task_named(opened.state.task)
+        run, task = opened.state.run_id, self.tasks.named(opened.state.task)
         noted = number = opened.chunks_sent
         before, at_once = (opened.cuts[0], len(opened.cuts) - 1) if opened.cuts else (0, CHUNKS_AT_ONCE)
         limits = ChunkLimits(rows=opened.rows_per_chunk, bytes=CHUNK_BYTES, tokens=opened.tokens_per_chunk)
         with (
             SpooledTemporaryFile(max_size=SPOOL_BYTES) as rejects_file,
             counted_occurrences() as occurrence,
-            closing(rows_of(file, survey, occurrence)) as entries,
+            closing(contents.rows(occurrence)) as entries,
         ):
             tally = _Tally(RejectList(cast(BinaryIO, rejects_file)), task)
             chunks = chunked(tally.accepted(entries), limits, cuts=opened.cuts)
@@ -229,7 +232,7 @@ class Ingest:
 
     async def _answer_repeat(self, state: RunState, sequencer: str) -> None:
         """Say that nothing was added. The bucket goes on showing what the run itself came to, with one repeat more."""
-        unknown = task_named(state.task).fallback
+        unknown = self.tasks.fallback_of(state.task)
         answer = repeat_document(state, now=self.now(), unknown=unknown)
         shown = document(replace(state, repeats=answer["repeats"]), now=self.now(), unknown=unknown)
         body = json.dumps(shown, ensure_ascii=False).encode()

@@ -4,14 +4,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from services.feedback_tagger.asking import Answers, Asker
+from services.feedback_tagger.asking import Answers, Asker, known_and_open
 from services.feedback_tagger.domain.spent import NANO
 from services.feedback_tagger.domain.taxonomy import Taxonomy
 from services.feedback_tagger.looking import Outlook
 from services.feedback_tagger.messages.chunk import Chunk, read_chunk
 from services.feedback_tagger.store.port import ChunkResult, RowStore
 from services.feedback_tagger.store.upkeep import Upkeep
-from services.feedback_tagger.tasks import task_named
+from services.feedback_tagger.tasks import TASKS, Tasks
 from services.feedback_tagger.tasks.task import Task
 from shared.backoff import Uniform
 from shared.errors import OverBudget, PermanentError
@@ -44,10 +44,11 @@ class Pool:
     taxonomy: ReadTaxonomy = field(repr=False)
     outlook: Outlook = field(repr=False)
     uniform: Uniform = field(repr=False)
+    tasks: Tasks = field(default=TASKS, repr=False)
 
     async def handle(self, message: Message) -> Settlement | None:
         chunk = read_chunk(message.body)
-        task = _task_of(chunk)
+        task = self._task_of(chunk)
         # A first receipt is hardly ever of a chunk that is done; should it be, its rows are known and cost no question.
         if message.receive_count > 1 and await self.store.chunk_is_done(chunk.run_id, chunk.number):
             log.info("chunk_again", run_id=chunk.run_id, chunk=chunk.number)
@@ -61,8 +62,8 @@ class Pool:
 
     async def _ask_and_store(self, chunk: Chunk, task: Task) -> None:
         # Rows that are stored already cost no question; the transaction below has the last word on them.
-        known = await self.store.known([row.identity for row in chunk.rows])
-        fresh = [row for row in chunk.rows if row.identity not in known]
+        there = await self.store.known([row.identity for row in chunk.rows], table=task.table)
+        known, fresh = known_and_open(task, [row for row in chunk.rows if row.identity not in there])
         answers = Answers(labels=())
         if fresh:
             await self.outlook.check_budget(chunk.run_id)
@@ -79,10 +80,11 @@ class Pool:
                 run_id=chunk.run_id,
                 chunk_no=chunk.number,
                 row_count=len(chunk.rows),
-                labelled=answers.labelled(fresh),
+                labelled=[*known, *answers.labelled(task, fresh)],
                 failed=failed,
                 spent=answers.spent,
                 agreement=answers.agreement,
+                table=task.table,
             )
         )
         log.info(
@@ -91,6 +93,7 @@ class Pool:
             chunk=chunk.number,
             rows=len(chunk.rows),
             asked=len(fresh),
+            known=len(known),
             failed=len(failed),
             suspicious=answers.suspicious,
             finished_here=finished,
@@ -108,6 +111,12 @@ class Pool:
         )
         log.warning("chunk_dead", run_id=chunk.run_id, chunk=chunk.number, reason=letter.reason)
 
+    def _task_of(self, chunk: Chunk) -> Task:
+        try:
+            return self.tasks.named(chunk.task)
+        except KeyError:
+            raise PermanentError(f"task: this build knows no task {chunk.task!r}") from None
+
 
 def spent_as_logged(answers: Answers) -> dict[str, Any]:
     """What asking came to, under the names that every line about it uses."""
@@ -121,10 +130,3 @@ def spent_as_logged(answers: Answers) -> dict[str, Any]:
         "usd": spent.nano_usd / NANO,
         "unpriced_calls": spent.unpriced_calls,
     }
-
-
-def _task_of(chunk: Chunk) -> Task:
-    try:
-        return task_named(chunk.task)
-    except KeyError:
-        raise PermanentError(f"task: this build knows no task {chunk.task!r}") from None

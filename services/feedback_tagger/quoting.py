@@ -20,14 +20,18 @@ COLUMN_NAMES = frozenset(column.name for column in COLUMNS)
 
 
 class Sample:
-    """Counts the rows of a file as they pass, unchecked: the first ones all, of the others every tenth prompt."""
+    """Counts the rows of a file as they pass, unchecked: the first ones all, of the others every tenth prompt.
+
+    Rows whose answer takes no model are left out.
+    """
 
     def __init__(self, task: Task, *, rows_per_prompt: int, prompt_tokens: int) -> None:
-        self._question = task.question
+        self._task = task
         self._rows_per_prompt = rows_per_prompt
         self._first = Tally(rows_per_prompt=rows_per_prompt, prompt_tokens=prompt_tokens)
         self._others = Tally(rows_per_prompt=rows_per_prompt, prompt_tokens=prompt_tokens)
         self._rows = 0
+        self._others_seen = 0
 
     def add(self, values: Mapping[str, str]) -> None:
         text = values.get("feedback")
@@ -39,6 +43,7 @@ class Sample:
             if (self._rows // self._rows_per_prompt) % ONE_IN:
                 return
             tally = self._others
+            self._others_seen += 1
         extra = {name: value for name, value in values.items() if name not in COLUMN_NAMES}
         row = Feedback(
             feedback=text,
@@ -49,16 +54,17 @@ class Sample:
             title=values.get("title") or None,
             extra=extra,
         )
-        tally.add(self._question(row))
+        if self._task.known(row) is None:
+            tally.add(self._task.question(row))
 
     def counts(self) -> Counts:
         first, others = self._first.counts(), self._others.counts()
-        if not others.rows:
+        if not self._others_seen:
             return first
-        times = (self._rows - first.rows) / others.rows
+        times = (self._rows - ALL_ROWS) / self._others_seen
         return replace(
             first,
-            rows=self._rows,
+            rows=first.rows + round(others.rows * times),
             tokens=first.tokens + round(others.tokens * times),
             prompts=first.prompts + round(others.prompts * times),
             looked_at=first.looked_at + others.looked_at,
@@ -87,6 +93,8 @@ class Quoting:
             price=self.price,
             prices_as_of=self.prices_as_of,
             system=task.system(await self.taxonomy()),
+            answer_tokens=task.usual_answer_tokens,
+            votes=task.votes,
             agreement_share=self.agreement_share,
             tokens_per_minute=self.tokens_per_minute,
             deadline_minutes=self.deadline_minutes,

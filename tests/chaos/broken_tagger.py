@@ -7,6 +7,7 @@ from typing import Any
 
 from services.feedback_tagger.app import Ports
 from services.feedback_tagger.asking import HARMLESS
+from services.feedback_tagger.domain.task_table import TaskTable
 from services.feedback_tagger.store.port import ChunkResult, OpenRun, RowStore, RunStore
 from shared.errors import PermanentError
 from shared.model.port import Reply, Request, Text
@@ -39,7 +40,7 @@ class ForgetsTheDead(_Passes):
 class NamesRowsAtRandom(_Passes):
     """Takes a row for new whenever it comes."""
 
-    async def known(self, identities: Sequence[str]) -> set[str]:
+    async def known(self, identities: Sequence[str], *, table: TaskTable | None = None) -> set[str]:
         return set()
 
     async def finish_chunk(self, result: ChunkResult) -> bool:

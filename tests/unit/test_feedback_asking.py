@@ -156,7 +156,7 @@ async def test_a_row_that_the_model_refuses_fails_alone(refusal: Exception | Sto
     assert answers.labels == ["Payment", "Payment", None, "Hardware failures", "Payment", "Payment", None]
     assert answers.refusals == {2: reason, 6: reason}
     assert [(row.line, row.reason) for row in answers.failed(rows)] == [(4, reason), (8, reason)]
-    assert [each.row.line for each in answers.labelled(rows)] == [2, 3, 5, 6, 7]
+    assert [each.row.line for each in answers.labelled(CATEGORISE, rows)] == [2, 3, 5, 6, 7]
 
 
 @pytest.mark.parametrize("texts", [("a",), tuple("abcdefgh")])
@@ -322,7 +322,7 @@ async def test_whatever_a_model_does_every_row_has_a_label_or_a_reason_and_every
     for place, label in enumerate(answers.labels):
         assert (label is None) == (place in answers.refusals)
         assert label in {None, "Payment", "Hardware failures", "unknown"}
-    assert len(answers.labelled(rows)) + len(answers.failed(rows)) == len(rows)
+    assert len(answers.labelled(CATEGORISE, rows)) + len(answers.failed(rows)) == len(rows)
     by_text: dict[str, set[str | None]] = {}
     for row, label in zip(rows, answers.labels, strict=True):
         by_text.setdefault(row.feedback.feedback, set()).add(label)

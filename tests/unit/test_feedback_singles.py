@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from services.feedback_tagger.asking import Answers
 from services.feedback_tagger.domain.feedback import Row
+from services.feedback_tagger.domain.task_table import TaskTable
 from services.feedback_tagger.domain.taxonomy import Category, Taxonomy, taxonomy_of
 from services.feedback_tagger.pool import LONGEST_WAIT_SECONDS
 from services.feedback_tagger.singles import Singles
@@ -30,10 +31,12 @@ class Desk:
     prompts: list[int] = field(default_factory=list)
     error: Exception | None = None
 
-    async def known(self, identities: Sequence[str]) -> set[str]:
+    async def known(self, identities: Sequence[str], *, table: TaskTable | None = None) -> set[str]:
         return {identity for identity in identities if identity in self.stored}
 
-    async def add_singles(self, singles: Sequence[LabelledRow], *, execution_ids: Sequence[str]) -> int:
+    async def add_singles(
+        self, singles: Sequence[LabelledRow], *, execution_ids: Sequence[str], table: TaskTable | None = None
+    ) -> int:
         if any(single.row.feedback.feedback == "breaks the store" for single in singles):
             raise PermanentError("the database refuses the values")
         new = [single.row.identity for single in singles if single.row.identity not in self.stored]

@@ -55,8 +55,8 @@ class RunState:
     ``rows_read`` counts rows after the header, usable or not. ``rows_dead`` are rows that were sent for a
     label and got none, alone or with their dead-lettered chunk; ``chunks_lost`` of the dead ones were sent and never
     seen again, so that nobody knows which rows they held, only how many rows are missing altogether.
-    ``by_label`` counts the run's stored rows by the model's label. ``quote`` is what ingest expected, as JSON text: its
-    ``nano_usd`` and ``tier`` are shown beside what came of it.
+    ``by_label`` counts the run's stored rows by their answer; ``known`` of them got it without a model. ``quote`` is
+    what ingest expected, as JSON text: its ``nano_usd`` and ``tier`` are shown beside what came of it.
     ``total_chunks`` is None until ingest is done. ``repeats`` counts uploads of the same object after the first.
     ``waiting_until``: no earlier than then will its chunks be asked about again, because a budget is used up.
     """
@@ -81,6 +81,7 @@ class RunState:
     stored: int = 0
     duplicates: int = 0
     rows_dead: int = 0
+    known: int = 0
     by_label: Mapping[str, int] = field(default_factory=dict)
     spent: Spent = NOTHING
     agreement: Sequence[Agreement] = ()
@@ -150,6 +151,7 @@ def repeat_document(state: RunState, *, now: float, unknown: str, terms: Terms =
         repeats=state.repeats + 1,
         stored=0,
         duplicates=state.stored + state.duplicates,
+        known=0,
         by_label={},
         spent=NOTHING,
         agreement=(),
@@ -187,6 +189,7 @@ def document(state: RunState, *, now: float, unknown: str, terms: Terms = Terms(
         "failed": state.rows_failed,
         "unknown": state.by_label.get(unknown, 0),
         "by_label": dict(sorted(state.by_label.items())),
+        "answers": {"model": state.stored - state.known, "known": state.known},
         "top_categories": [{"category": label, "rows": rows} for label, rows in top[:TOP_CATEGORIES]],
         "rejects": rejects,
         "chunks": {

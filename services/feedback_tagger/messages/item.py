@@ -1,5 +1,6 @@
 """Reading one row sent alone: strict, since it is a door for users."""
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -21,10 +22,20 @@ ITEM = MessageSchema.from_package(__package__, "item.schema.json")
 _YEAR_FIRST = re.compile(r"\d{4}\D", re.ASCII)
 
 
+def task_in(body: str) -> str | None:
+    """What a message that is a JSON object says in its field ``task``; nothing else of it is looked at."""
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    task = message.get("task") if isinstance(message, dict) else None
+    return task if isinstance(task, str) else None
+
+
 def read_item(body: str, message_id: str) -> Row:
     """The row a message holds. Raises BadInput naming the field."""
     message = ITEM.read(body)
-    sent: Mapping[str, str] = {name: text for name, text in message.items() if name != "version"}
+    sent: Mapping[str, str] = {name: text for name, text in message.items() if name not in ("version", "task")}
     values = {COLUMN_OF_HEADER[name]: text for name, text in sent.items()}
     headers = {COLUMN_OF_HEADER[name]: name for name in sent}
     feedback = checked(values, headers=headers, read_date=_read_date)

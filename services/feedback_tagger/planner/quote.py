@@ -140,7 +140,7 @@ class Quote:
         }
 
 
-def quote_of(
+def quote_of(  # noqa: PLR0913  # what a price is made of
     counts: Counts,
     *,
     model_id: str,
@@ -150,8 +150,10 @@ def quote_of(
     agreement_share: float = 0.0,
     tokens_per_minute: int | None = None,
     deadline_minutes: float | None = None,
+    answer_tokens: int = ANSWER_TOKENS,
+    votes: int = 1,
 ) -> Quote:
-    """What asking about ``counts`` takes of money and of the quota of ``tokens_per_minute``.
+    """What asking about ``counts`` takes of money and of the quota of ``tokens_per_minute``, each row ``votes`` times.
 
     The quota counts output with the model's burndown. Minutes are at the full quota, nobody else using it.
     """
@@ -163,8 +165,9 @@ def quote_of(
     prompts = (together if counts.rows_per_prompt > 1 else asked - suspicious) + suspicious
     per_row = counts.tokens / max(1, counts.rows)
     per_prompt = estimated_tokens(system) + FRAME_TOKENS
-    input_tokens = ceil((prompts + checked) * per_prompt + (asked + checked) * per_row)
-    output_tokens = ANSWER_TOKENS * (asked + checked)
+    prompts, answers = prompts * votes + checked, asked * votes + checked
+    input_tokens = ceil(prompts * per_prompt + answers * per_row)
+    output_tokens = answer_tokens * answers
     usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
     minutes = None
     if tokens_per_minute:
@@ -174,7 +177,7 @@ def quote_of(
         rows=counts.rows,
         asked=asked,
         rows_per_prompt=counts.rows_per_prompt,
-        prompts=prompts + checked,
+        prompts=prompts,
         agreement_prompts=checked,
         suspicious=suspicious,
         input_tokens=input_tokens,

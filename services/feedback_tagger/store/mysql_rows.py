@@ -4,13 +4,14 @@ import json
 import random
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from services.feedback_tagger.domain.spent import Agreement
+from services.feedback_tagger.domain.task_table import TaskTable
 from services.feedback_tagger.domain.taxonomy import Category, Taxonomy, taxonomy_of
-from services.feedback_tagger.store.columns import COLUMNS, chunk_entries, single_entries, storable
-from services.feedback_tagger.store.errors import retried
+from services.feedback_tagger.store.columns import COLUMNS, chunk_entries, counted, parted, single_entries, storable
+from services.feedback_tagger.store.errors import Contended, retried
 from services.feedback_tagger.store.mysql import MysqlPool, Session
 from services.feedback_tagger.store.port import ChunkResult, LabelledRow
 from shared.backoff import Uniform
@@ -52,15 +53,9 @@ class MysqlRows:
             )
         return done is not None
 
-    async def known(self, identities: Sequence[str]) -> set[str]:
-        if not identities:
-            return set()
+    async def known(self, identities: Sequence[str], *, table: TaskTable | None = None) -> set[str]:
         async with self._pool.session() as session:
-            rows = await session.fetch(
-                f"select row_identity from customer_feedback where row_identity in ({_list(identities)})",  # noqa: S608
-                list(identities),
-            )
-        return {row["row_identity"] for row in rows}
+            return await _known(session, identities, table)
 
     async def finish_chunk(self, result: ChunkResult) -> bool:
         return await retried(lambda: self._finish_chunk(result), self._uniform)
@@ -87,11 +82,15 @@ class MysqlRows:
             )
         return [Agreement(**row) for row in rows]
 
-    async def add_singles(self, singles: Sequence[LabelledRow], *, execution_ids: Sequence[str]) -> int:
-        entries = single_entries(singles, execution_ids)
+    async def add_singles(
+        self, singles: Sequence[LabelledRow], *, execution_ids: Sequence[str], table: TaskTable | None = None
+    ) -> int:
+        entries = single_entries(singles, execution_ids, table)
 
         async def add() -> int:
             async with self._pool.transaction() as session:
+                if table is not None:
+                    return len(await _insert_records(session, entries, table))
                 return await _insert(session, entries)
 
         return await retried(add, self._uniform) if entries else 0
@@ -102,11 +101,13 @@ class MysqlRows:
             if not await _take_chunk(session, result):
                 return False
             entries = chunk_entries(result)
-            stored = await _insert(session, entries)
-            by_label = Counter(entry["label_llm"] for entry in entries)
-            if stored < len(entries):
-                by_label = await _stored_here(session, result)
-            await _keep_counts(session, result, by_label)
+            if result.table is not None:
+                stored = await _insert_records(session, entries, result.table)
+            elif await _insert(session, entries) == len(entries):
+                stored = {entry["row_identity"] for entry in entries}
+            else:
+                stored = await _stored_here(session, result)
+            await _keep_counts(session, result, stored)
         return True
 
 
@@ -154,32 +155,71 @@ async def _insert(session: Session, entries: Sequence[dict[str, Any]]) -> int:
     return await session.execute(_INSERT + ", ".join([f"({_PLACEHOLDERS})"] * len(entries)) + _KEEP, values)
 
 
-def _parameter(moment: Any) -> Any:
+async def _insert_records(session: Session, entries: Sequence[dict[str, Any]], table: TaskTable) -> set[str]:
+    """The identities of the rows that were new; the others are left as they are, and none of their records added."""
+    there = await _known(session, [entry["row_identity"] for entry in entries], table)
+    first, others = parted([entry for entry in entries if entry["row_identity"] not in there])
+    if not first:
+        return set()
+    if await _insert_into(session, table, first) < len(first):
+        # Another transaction stored one of the rows since. Which one, the server does not say: looked up anew, it
+        # shows, and the two answers do not end up side by side.
+        raise Contended("another task stored a row at the same moment")
+    if others:
+        await _insert_into(session, table, others)
+    return {entry["row_identity"] for entry in first}
+
+
+async def _insert_into(session: Session, table: TaskTable, entries: Sequence[dict[str, Any]]) -> int:
+    names = [name for name, _ in table.all_columns]
+    place = f"({', '.join('coalesce(%s, utc_timestamp(6))' if name == 'create_date' else '%s' for name in names)})"
+    return await session.execute(
+        # Names that the table has checked, and placeholders.
+        f"insert into {table.name} ({', '.join(names)}) values {', '.join([place] * len(entries))}"  # noqa: S608
+        " on duplicate key update part = part",
+        [_parameter(entry[name]) for entry in entries for name in names],
+    )
+
+
+async def _known(session: Session, identities: Sequence[str], table: TaskTable | None) -> set[str]:
+    if not identities:
+        return set()
+    place = "customer_feedback where true" if table is None else f"{table.name} where part = 1"
+    rows = await session.fetch(
+        # A checked name, and placeholders.
+        f"select row_identity from {place} and row_identity in ({_list(identities)})",  # noqa: S608
+        list(identities),
+    )
+    return {row["row_identity"] for row in rows}
+
+
+def _parameter(value: Any) -> Any:
     # A datetime column has no zone: it is UTC by our own rule.
-    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None)
+    return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
 
 
-async def _stored_here(session: Session, result: ChunkResult) -> Counter[str]:
-    """Which labels this transaction stored: nobody else writes rows under this chunk."""
+async def _stored_here(session: Session, result: ChunkResult) -> set[str]:
+    """Which rows this transaction stored: nobody else writes rows under this chunk."""
     rows = await session.fetch(
         # Placeholders alone are put in.
-        "select label_llm, count(*) as row_count from customer_feedback where run_id = %s and chunk_no = %s"  # noqa: S608
-        f" and row_identity in ({_list(result.labelled)}) group by label_llm",
+        "select row_identity from customer_feedback where run_id = %s and chunk_no = %s"  # noqa: S608
+        f" and row_identity in ({_list(result.labelled)})",
         (result.run_id, result.chunk_no, *(labelled.row.identity for labelled in result.labelled)),
     )
-    return Counter({row["label_llm"]: row["row_count"] for row in rows})
+    return {row["row_identity"] for row in rows}
 
 
-async def _keep_counts(session: Session, result: ChunkResult, by_label: Counter[str]) -> None:
-    stored, spent = by_label.total(), result.spent
+async def _keep_counts(session: Session, result: ChunkResult, identities: set[str]) -> None:
+    stored, spent = len(identities), result.spent
+    by_label, known = counted(result.labelled, identities)
     await session.execute(
         "update feedback_chunk set stored = %s, duplicates = %s, failed = %s, calls = %s, throttles = %s,"
         " input_tokens = %s, output_tokens = %s, cache_read_tokens = %s, cache_write_tokens = %s, nano_usd = %s,"
-        " unpriced_calls = %s, ended_at = utc_timestamp(6) where run_id = %s and chunk_no = %s",
+        " unpriced_calls = %s, known = %s, ended_at = utc_timestamp(6) where run_id = %s and chunk_no = %s",
         (
             stored, result.row_count - stored - len(result.failed), len(result.failed), spent.calls, spent.throttles,
             spent.input_tokens, spent.output_tokens, spent.cache_read_tokens, spent.cache_write_tokens, spent.nano_usd,
-            spent.unpriced_calls, result.run_id, result.chunk_no,
+            spent.unpriced_calls, known, result.run_id, result.chunk_no,
         ),
     )  # fmt: skip
     place = (result.run_id, result.chunk_no)

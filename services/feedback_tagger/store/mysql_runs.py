@@ -54,6 +54,7 @@ STATE = f"""
             cast(coalesce(sum(state = 'dead' and row_count = 0), 0) as signed) as chunks_lost,
             cast(coalesce(sum(stored), 0) as signed) as stored,
             cast(coalesce(sum(duplicates), 0) as signed) as duplicates,
+            cast(coalesce(sum(known), 0) as signed) as known,
             cast(coalesce(sum(case when state = 'dead' then row_count else failed end), 0) as signed) as rows_dead,
             {_SUMS}
         from feedback_chunk
@@ -276,6 +277,7 @@ def _as_state(row: dict[str, Any]) -> RunState:
         chunks_lost=row["chunks_lost"],
         stored=row["stored"],
         duplicates=row["duplicates"],
+        known=row["known"],
         rows_dead=row["rows_dead"],
         by_label=json.loads(row["by_label"] or "{}"),
         spent=Spent(**{each.name: row[each.name] for each in fields(Spent)}),

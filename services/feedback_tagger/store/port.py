@@ -11,6 +11,7 @@ from typing import Protocol
 from services.feedback_tagger.domain.feedback import Row
 from services.feedback_tagger.domain.run import RunState
 from services.feedback_tagger.domain.spent import NOTHING, Agreement, Spent
+from services.feedback_tagger.domain.task_table import Record, TaskTable
 from services.feedback_tagger.domain.taxonomy import Taxonomy
 
 
@@ -79,8 +80,18 @@ class OpenRun:
 
 @dataclass(frozen=True, slots=True)
 class LabelledRow:
+    """``records`` are for the task's table, if it has one of its own. ``counted`` is what the run counts the row as,
+    empty: its label. A ``known`` answer took no model."""
+
     row: Row
     label: str
+    records: Sequence[Record] = ()
+    counted: str = ""
+    known: bool = False
+
+    @property
+    def counts_as(self) -> str:
+        return self.counted or self.label
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +104,10 @@ class FailedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkResult:
-    """``labelled`` are the rows that were asked about; ``row_count`` is all rows of the chunk, duplicates included.
+    """``labelled`` are the rows that have an answer; ``row_count`` is all rows of the chunk, duplicates included.
 
-    ``failed`` rows are not stored and cost nobody else: the chunk is done all the same.
+    ``failed`` rows are not stored and cost nobody else: the chunk is done all the same. ``table`` is where the rows go,
+    None: to customer_feedback.
     """
 
     run_id: str
@@ -105,6 +117,7 @@ class ChunkResult:
     failed: Sequence[FailedRow] = ()
     spent: Spent = NOTHING
     agreement: Sequence[Agreement] = ()
+    table: TaskTable | None = None
 
 
 class RunStore(Protocol):
@@ -167,15 +180,15 @@ class RowStore(Protocol):
 
     async def chunk_is_done(self, run_id: str, chunk_no: int) -> bool: ...
 
-    async def known(self, identities: Sequence[str]) -> set[str]:
-        """Which of the identities have a row."""
+    async def known(self, identities: Sequence[str], *, table: TaskTable | None = None) -> set[str]:
+        """Which of the identities have a row in the task's table (None: in customer_feedback)."""
         ...
 
     async def finish_chunk(self, result: ChunkResult) -> bool:
         """Rows and chunk in one transaction; False, and nothing changed, if the chunk was done already.
 
-        Rows whose identity is there already are not written and count as duplicates. A dead chunk that comes back
-        becomes a done one, and its run, if it was closed, open again at the next revision.
+        Rows whose identity is there already are not written, none of their records, and count as duplicates. A dead
+        chunk that comes back becomes a done one, and its run, if it was closed, open again at the next revision.
         """
         ...
 
@@ -187,6 +200,8 @@ class RowStore(Protocol):
         """What second looks at the run's answers have shown so far, one entry a number of rows per prompt."""
         ...
 
-    async def add_singles(self, singles: Sequence[LabelledRow], *, execution_ids: Sequence[str]) -> int:
+    async def add_singles(
+        self, singles: Sequence[LabelledRow], *, execution_ids: Sequence[str], table: TaskTable | None = None
+    ) -> int:
         """Rows of no run; how many were new."""
         ...

@@ -1,13 +1,13 @@
 """Rows and chunks on PostgreSQL: one chunk is one transaction, whoever else works on it."""
 
 import random
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.feedback_tagger.domain.spent import Agreement
+from services.feedback_tagger.domain.task_table import ColumnType, TaskTable
 from services.feedback_tagger.domain.taxonomy import Category, Taxonomy, taxonomy_of
-from services.feedback_tagger.store.columns import COLUMNS, chunk_entries, single_entries, storable
+from services.feedback_tagger.store.columns import COLUMNS, chunk_entries, counted, parted, single_entries, storable
 from services.feedback_tagger.store.errors import database_errors, retried
 from services.feedback_tagger.store.port import ChunkResult, LabelledRow
 from shared.backoff import Uniform
@@ -21,8 +21,13 @@ _NAMES = ", ".join(COLUMNS)
 INSERT_ROWS = (
     # Made of the names above alone.
     f"insert into customer_feedback ({_NAMES}) select {_VALUES} from unnest({_ARRAYS}) as new ({_NAMES})"  # noqa: S608
-    " on conflict (row_identity) do nothing returning label_llm"
+    " on conflict (row_identity) do nothing returning row_identity"
 )
+# JSON travels as text and is read there.
+_ARRAY_TYPES: Mapping[ColumnType, str] = {
+    "text": "text", "integer": "bigint", "decimal": "numeric", "boolean": "boolean", "moment": "timestamptz",
+    "json": "text",
+}  # fmt: skip
 
 
 class PostgresRows:
@@ -48,10 +53,12 @@ class PostgresRows:
             )  # fmt: skip
         return bool(done)
 
-    async def known(self, identities: Sequence[str]) -> set[str]:
+    async def known(self, identities: Sequence[str], *, table: TaskTable | None = None) -> set[str]:
+        place = "customer_feedback where true" if table is None else f"{table.name} where part = 1"
         with database_errors():
             rows = await self._pool.fetch(
-                "select row_identity from customer_feedback where row_identity = any($1::text[])", list(identities)
+                f"select row_identity from {place} and row_identity = any($1::text[])",  # noqa: S608  # a checked name
+                list(identities),
             )
         return {row["row_identity"] for row in rows}
 
@@ -75,13 +82,15 @@ class PostgresRows:
             )
         return [Agreement(**row) for row in rows]
 
-    async def add_singles(self, singles: Sequence[LabelledRow], *, execution_ids: Sequence[str]) -> int:
-        entries = single_entries(singles, execution_ids)
+    async def add_singles(
+        self, singles: Sequence[LabelledRow], *, execution_ids: Sequence[str], table: TaskTable | None = None
+    ) -> int:
+        entries = single_entries(singles, execution_ids, table)
 
         async def add() -> int:
             with database_errors():
                 async with self._pool.acquire() as connection, connection.transaction():
-                    return (await _insert(connection, entries)).total()
+                    return len(await _insert(connection, entries, table))
 
         return await retried(add, self._uniform)
 
@@ -91,8 +100,8 @@ class PostgresRows:
                 # The chunk comes first: a second worker on it waits here and finds it done.
                 if not await _take_chunk(connection, result):
                     return False
-                by_label = await _insert(connection, chunk_entries(result))
-                await _keep_counts(connection, result, by_label)
+                stored = await _insert(connection, chunk_entries(result), result.table)
+                await _keep_counts(connection, result, stored)
         return True
 
 
@@ -121,21 +130,52 @@ async def _take_chunk(connection: Any, result: ChunkResult) -> bool:
     return bool(revived)
 
 
-async def _insert(connection: Any, entries: Sequence[dict[str, Any]]) -> Counter[str]:
-    """Of the rows that were new, how many have each label; the others are left as they are."""
-    inserted = await connection.fetch(INSERT_ROWS, *([entry[column] for entry in entries] for column in COLUMNS))
-    return Counter(row["label_llm"] for row in inserted)
+async def _insert(connection: Any, entries: Sequence[dict[str, Any]], table: TaskTable | None) -> set[str]:
+    """The identities of the rows that were new; the others are left as they are."""
+    if table is None:
+        inserted = await connection.fetch(INSERT_ROWS, *([entry[column] for entry in entries] for column in COLUMNS))
+        return {row["row_identity"] for row in inserted}
+    first, others = parted(entries)
+    names = [name for name, _ in table.all_columns]
+    statement = _insert_into(table)
+
+    async def insert(some: Sequence[dict[str, Any]]) -> set[str]:
+        stored = await connection.fetch(statement, *([entry[name] for entry in some] for name in names))
+        return {row["row_identity"] for row in stored}
+
+    # A row whose first record is there is another transaction's: its answer and ours must not end up side by side.
+    new = await insert(first)
+    if following := [entry for entry in others if entry["row_identity"] in new]:
+        await insert(following)
+    return new
 
 
-async def _keep_counts(connection: Any, result: ChunkResult, by_label: Counter[str]) -> None:
-    stored, spent = by_label.total(), result.spent
+def _insert_into(table: TaskTable) -> str:
+    names = ", ".join(name for name, _ in table.all_columns)
+    arrays = ", ".join(
+        f"${place}::{_ARRAY_TYPES[kind]}[]" for place, (_, kind) in enumerate(table.all_columns, start=1)
+    )
+    values = ", ".join(
+        "coalesce(create_date, now())" if name == "create_date" else f"{name}::jsonb" if kind == "json" else name
+        for name, kind in table.all_columns
+    )
+    # Made of names that the table has checked.
+    return (
+        f"insert into {table.name} ({names}) select {values} from unnest({arrays}) as new ({names})"  # noqa: S608
+        " on conflict (row_identity, part) do nothing returning row_identity"
+    )
+
+
+async def _keep_counts(connection: Any, result: ChunkResult, identities: set[str]) -> None:
+    spent, stored = result.spent, len(identities)
+    by_label, known = counted(result.labelled, identities)
     await connection.execute(
         "update feedback_chunk set stored = $3, duplicates = $4, failed = $5, calls = $6, throttles = $7,"
         " input_tokens = $8, output_tokens = $9, cache_read_tokens = $10, cache_write_tokens = $11, nano_usd = $12,"
-        " unpriced_calls = $13, ended_at = now() where run_id = $1 and chunk_no = $2",
+        " unpriced_calls = $13, known = $14, ended_at = now() where run_id = $1 and chunk_no = $2",
         result.run_id, result.chunk_no, stored, result.row_count - stored - len(result.failed), len(result.failed),
         spent.calls, spent.throttles, spent.input_tokens, spent.output_tokens, spent.cache_read_tokens,
-        spent.cache_write_tokens, spent.nano_usd, spent.unpriced_calls,
+        spent.cache_write_tokens, spent.nano_usd, spent.unpriced_calls, known,
     )  # fmt: skip
     place = (result.run_id, result.chunk_no)
     if by_label:

@@ -31,10 +31,10 @@ def _read(answer: str, rows: int, taxonomy: Taxonomy) -> dict[int, str]:
 
 CATEGORISE = Task(
     name="categorise",
-    table="customer_feedback",
     upload_prefix=UPLOADS_PREFIX,
     system=_system,
     question=_question,
     read=_read,
     fallback=UNKNOWN,
+    ready=lambda taxonomy: bool(taxonomy.categories),
 )
