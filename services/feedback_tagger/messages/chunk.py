@@ -4,24 +4,32 @@ Internal: reading ignores fields it does not know, because tasks of two versions
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from json.encoder import encode_basestring as _quoted
 from typing import Any
 
 from services.feedback_tagger.domain.feedback import Feedback, Row
+from services.feedback_tagger.domain.spent import NOTHING, Agreement, Spent
 from shared.errors import PermanentError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """Chunk ``number`` (0 is the first) of a run; the same number holds the same rows however often it is sent."""
+    """Chunk ``number`` (0 is the first) of a run; the same number holds the same rows however often it is sent.
+
+    ``answered`` are answers that some of its rows, by their places, have from a batch job, which cost ``spent`` and
+    showed ``agreement``: the pool asks about the others, and stores and counts all of it together.
+    """
 
     run_id: str
     task: str
     number: int
     rows: tuple[Row, ...]
+    answered: Mapping[int, str] = field(default_factory=dict)
+    spent: Spent = NOTHING
+    agreement: tuple[Agreement, ...] = ()
 
 
 def row_as_json(row: Row) -> str:
@@ -44,7 +52,10 @@ def row_as_json(row: Row) -> str:
     if feedback.extra:
         extra = (f"{_quoted(name)}:{_quoted(text)}" for name, text in feedback.extra.items())
         parts.append(f'"extra":{{{",".join(extra)}}}')
-    text = ",".join(parts) + "}"
+    return _for_sqs(",".join(parts) + "}")
+
+
+def _for_sqs(text: str) -> str:
     if text.isascii():
         return text
     # The two characters that JSON passes as they are and SQS refuses (API reference, "SendMessage").
@@ -57,6 +68,21 @@ def chunk_as_json(*, run_id: str, task: str, number: int, rows: Sequence[str]) -
     return f'{head[:-1]},"rows":[{",".join(rows)}]}}'
 
 
+def with_answers(body: str, answered: Mapping[int, str], spent: Spent, agreement: Sequence[Agreement]) -> str:
+    """A chunk's message with what a batch job has said of some of its rows."""
+    more: dict[str, Any] = {}
+    if answered:
+        more["answered"] = {str(place): answer for place, answer in answered.items()}
+    if spent != NOTHING:
+        more["spent"] = {name: count for name, count in asdict(spent).items() if count}
+    if agreement:
+        more["agreement"] = [asdict(each) for each in agreement]
+    if not more:
+        return body
+    text = _for_sqs(json.dumps(more, ensure_ascii=False, separators=(",", ":")))
+    return f"{body[:-1]},{text[1:]}"
+
+
 def read_chunk(body: str) -> Chunk:
     """Raises PermanentError for a body that no ingest of ours has written."""
     try:
@@ -66,24 +92,32 @@ def read_chunk(body: str) -> Chunk:
             task=str(message["task"]),
             number=int(message["chunk"]),
             rows=tuple(_row(row) for row in message["rows"]),
+            answered={int(place): str(answer) for place, answer in message.get("answered", {}).items()},
+            spent=Spent(**_known(Spent, message.get("spent", {}))),
+            agreement=tuple(Agreement(**_known(Agreement, each)) for each in message.get("agreement", ())),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PermanentError(f"body: is no chunk of rows ({type(error).__name__}: {error})") from None
 
 
-def _row(fields: dict[str, Any]) -> Row:
-    date = fields.get("create_date")
+def _known(kind: type[Spent | Agreement], values: Mapping[str, Any]) -> dict[str, int]:
+    """Without what a newer build may count besides."""
+    return {each.name: int(values[each.name]) for each in fields(kind) if each.name in values}
+
+
+def _row(values: dict[str, Any]) -> Row:
+    date = values.get("create_date")
     return Row(
-        line=int(fields["line"]),
-        identity=str(fields["identity"]),
+        line=int(values["line"]),
+        identity=str(values["identity"]),
         feedback=Feedback(
-            feedback=fields["feedback"],
-            product_name=fields.get("product_name"),
-            store=fields.get("store"),
-            ref_id=fields.get("ref_id"),
-            stars=fields.get("stars"),
-            title=fields.get("title"),
+            feedback=values["feedback"],
+            product_name=values.get("product_name"),
+            store=values.get("store"),
+            ref_id=values.get("ref_id"),
+            stars=values.get("stars"),
+            title=values.get("title"),
             create_date=datetime.fromisoformat(date) if date else None,
-            extra=fields.get("extra") or {},
+            extra=values.get("extra") or {},
         ),
     )

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from services.feedback_tagger.planner.injection import trips
-from services.feedback_tagger.planner.prompt import as_one_line, row_tokens
+from services.feedback_tagger.planner.prompt import FRAME_TOKENS, as_one_line, row_tokens
+from shared.model.tokens import estimated_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,14 @@ def planned(texts: Sequence[str], *, at_most: int, at_most_tokens: int = 0) -> P
     together = [place for place in asked if place not in suspicious]
     groups = _packed(together, lines, at_most, at_most_tokens)
     return Plan(lines, asked_at, [*groups, *([place] for place in asked if place in suspicious)], suspicious)
+
+
+def room_for_rows(prompt_tokens: int, system: str) -> int:
+    """What a prompt of ``prompt_tokens`` leaves for its rows, by estimate; 0, no limit, stays 0."""
+    if not prompt_tokens:
+        return 0
+    # A system prompt that fills the budget alone leaves one row a prompt: 1 is less than any row.
+    return max(1, prompt_tokens - estimated_tokens(system) - FRAME_TOKENS)
 
 
 def regrouped(places: Iterable[int], plan: Plan, *, at_most: int, at_most_tokens: int = 0) -> list[list[int]]:

@@ -8,17 +8,25 @@ from dataclasses import dataclass, field
 from services.feedback_tagger.store import mysql, mysql_migrate, postgres, postgres_migrate
 from services.feedback_tagger.store.access import Access
 from services.feedback_tagger.store.address import Address, address_of
+from services.feedback_tagger.store.batches import BatchStore
+from services.feedback_tagger.store.command_log import SqlCommandLog
+from services.feedback_tagger.store.commands import CommandLog
 from services.feedback_tagger.store.logins import FixedLogin, Login, Logins
+from services.feedback_tagger.store.mysql_batches import MysqlBatches
 from services.feedback_tagger.store.mysql_outcomes import MysqlOutcomes
 from services.feedback_tagger.store.mysql_rows import MysqlRows
 from services.feedback_tagger.store.mysql_runs import MysqlRuns
 from services.feedback_tagger.store.mysql_upkeep import MysqlUpkeep
 from services.feedback_tagger.store.outcomes import OutcomeStore
 from services.feedback_tagger.store.port import RowStore, RunStore
+from services.feedback_tagger.store.postgres_batches import PostgresBatches
 from services.feedback_tagger.store.postgres_outcomes import PostgresOutcomes
 from services.feedback_tagger.store.postgres_rows import PostgresRows
 from services.feedback_tagger.store.postgres_runs import PostgresRuns
 from services.feedback_tagger.store.postgres_upkeep import PostgresUpkeep
+from services.feedback_tagger.store.sql_taxonomy import SqlTaxonomy
+from services.feedback_tagger.store.statements import MysqlDatabase, PostgresDatabase
+from services.feedback_tagger.store.taxonomy import TaxonomyStore
 from services.feedback_tagger.store.tls import tls_context
 from services.feedback_tagger.store.upkeep import Upkeep
 from shared.errors import BadInput
@@ -30,6 +38,9 @@ class Store:
     rows: RowStore
     upkeep: Upkeep
     outcomes: OutcomeStore
+    batches: BatchStore
+    commands: CommandLog
+    taxonomy: TaxonomyStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +71,29 @@ async def open_store(door: Door, *, connections: int) -> AsyncIterator[Store]:
     """At most ``connections`` at once, made when they are needed; all are closed at the end."""
     if door.address.engine == "mysql":
         async with mysql.mysql_pool(door.address, door.logins, door.tls, connections=connections) as pool:
-            yield Store(MysqlRuns(pool), MysqlRows(pool), MysqlUpkeep(pool), MysqlOutcomes(pool))
+            both = MysqlDatabase(pool)
+            yield Store(
+                MysqlRuns(pool),
+                MysqlRows(pool),
+                MysqlUpkeep(pool),
+                MysqlOutcomes(pool),
+                MysqlBatches(pool),
+                SqlCommandLog(both),
+                SqlTaxonomy(both),
+            )
     else:
         url, logins = door.address.url, _logins_of_postgres(door)
         async with postgres.postgres_pool(url, connections=connections, logins=logins, tls=door.tls) as pool:
-            yield Store(PostgresRuns(pool), PostgresRows(pool), PostgresUpkeep(pool), PostgresOutcomes(pool))
+            alike = PostgresDatabase(pool)
+            yield Store(
+                PostgresRuns(pool),
+                PostgresRows(pool),
+                PostgresUpkeep(pool),
+                PostgresOutcomes(pool),
+                PostgresBatches(pool),
+                SqlCommandLog(alike),
+                SqlTaxonomy(alike),
+            )
 
 
 async def migrate_store(door: Door, access: Access | None = None) -> list[str]:
