@@ -78,13 +78,13 @@ class Sweeper:
                 if await self._is_ours():
                     await self._sweep(stop)
             except DeskhandError as error:
-                log.warning("not swept", error=repr(error))
+                log.warning("not_swept", error=repr(error))
             await is_set_within(stop, self.sweep_seconds)
         if self._held is not None:
             try:
                 await self.claims.release(self._held)
             except DeskhandError as error:
-                log.warning("claim not released", error=repr(error))
+                log.warning("claim_not_released", error=repr(error))
 
     async def sweep_once(self) -> int:
         """See to everything that is due now, without a claim; how many tickets were looked at."""

@@ -104,7 +104,7 @@ class StreamConsumer:
                 await self._turn(stop)
                 failures = 0
             except DeskhandError as error:
-                log.warning("leases not seen to", attempt=failures, error=repr(error))
+                log.warning("leases_not_seen_to", attempt=failures, error=repr(error))
                 wait += self.settings.backoff.delay(failures, self.uniform)
                 failures += 1
             self._reap()
@@ -150,7 +150,7 @@ class StreamConsumer:
                 # What is recorded wins: this consumer may have begun long before this task.
                 self._start = await self.leases.begin(first_start(self.settings.start, self._shards, self.now()))
         except DeskhandError as error:
-            log.warning("shards not listed", error=repr(error))
+            log.warning("shards_not_listed", error=repr(error))
         return self._start
 
     def _next_sync(self, *, urgent: bool) -> float:
@@ -170,7 +170,7 @@ class StreamConsumer:
             held = await self.leases.swap(lease, taken(lease, self.owner))
         except LeaseLost:
             return  # Somebody was quicker.
-        log.info("shard taken", shard=held.shard_id, previous_owner=lease.owner, checkpoint=held.after)
+        log.info("shard_taken", shard=held.shard_id, previous_owner=lease.owner, checkpoint=held.after)
         holding = Holding(held, taken_at=began, leases=self.leases, settings=self.settings, uniform=self.uniform)
         if stop.is_set():
             holding.ending.set()
@@ -212,7 +212,7 @@ class StreamConsumer:
             try:
                 reading.task.result()
             except LeaseLost:
-                log.warning("lease lost", shard=shard_id, checkpoint=reading.holding.lease.after)
+                log.warning("lease_lost", shard=shard_id, checkpoint=reading.holding.lease.after)
 
     def _end_all(self) -> None:
         self._woken.set()

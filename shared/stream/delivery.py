@@ -96,7 +96,7 @@ class Delivery:
         """Until it is safe in quarantine, the record holds its shard: passing over it would lose it."""
         for attempt in count():
             log.error(
-                "poison record",
+                "poison_record",
                 shard=record.shard_id,
                 sequence_number=record.sequence_number,
                 event_id=record.event_id,
@@ -137,7 +137,7 @@ class Delivery:
                 if unexpected >= self._settings.max_failures:
                     return Refused(error_class, f"{error_class} in each of {unexpected} tries")
             log.warning(
-                "delivery failed", shard=self._shard_id, records=records, attempt=attempt, error_class=error_class
+                "delivery_failed", shard=self._shard_id, records=records, attempt=attempt, error_class=error_class
             )
             delay = self._settings.backoff.delay(attempt, self._uniform, at_least=at_least)
             if await is_set_within(self._holding.ending, delay):

@@ -77,7 +77,7 @@ class Holding:
                 self._over = True
                 raise
             except (DeskhandError, TimeoutError) as error:
-                log.warning("lease write failed", shard=self.lease.shard_id, attempt=attempt, error=repr(error))
+                log.warning("lease_write_failed", shard=self.lease.shard_id, attempt=attempt, error=repr(error))
             left = self._trusted_until - loop.time()
             await asyncio.sleep(max(0.0, min(self._settings.backoff.delay(attempt, self._uniform), left)))
 

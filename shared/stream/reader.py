@@ -76,7 +76,7 @@ class ShardReader:
             if not ended:
                 await is_set_within(self._holding.ending, max(0.0, began + wait - clock()))
         await self._holding.release(ended=ended)
-        log.info("shard given back", shard=self._shard_id, ended=ended, checkpoint=self._holding.lease.after)
+        log.info("shard_given_back", shard=self._shard_id, ended=ended, checkpoint=self._holding.lease.after)
 
     async def _turn(self) -> float:
         """One read and what follows from it; the least seconds from its beginning to the next."""
@@ -102,7 +102,7 @@ class ShardReader:
 
     async def _recovered(self, error: DeskhandError) -> bool:
         """Make the next turn possible; whether the shard has ended instead."""
-        log.warning("read failed", shard=self._shard_id, after=self._after, error=repr(error))
+        log.warning("read_failed", shard=self._shard_id, after=self._after, error=repr(error))
         try:
             match error:
                 case IteratorExpired():
@@ -118,12 +118,12 @@ class ShardReader:
                         await self._report_gap()
                         return True
         except DeskhandError as another:
-            log.warning("recovery failed", shard=self._shard_id, error=repr(another))
+            log.warning("recovery_failed", shard=self._shard_id, error=repr(another))
         return False
 
     async def _report_gap(self) -> None:
         self._holding.check()
-        log.error("records trimmed before they were read", shard=self._shard_id, after=self._after)
+        log.error("records_trimmed", shard=self._shard_id, after=self._after)
         if self._on_gap is None:
             return
         try:

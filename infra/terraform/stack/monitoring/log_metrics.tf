@@ -40,13 +40,13 @@ locals {
     }
     PoisonRecords = {
       log_group = var.ticket_agent.log_group_name
-      pattern   = "{ $.event = \"poison record\" }"
+      pattern   = "{ $.event = \"poison_record\" }"
       value     = "1"
       unit      = "Count"
     }
     RecordsLost = {
       log_group = var.ticket_agent.log_group_name
-      pattern   = "{ $.event = \"records trimmed before they were read\" }"
+      pattern   = "{ $.event = \"records_trimmed\" }"
       value     = "1"
       unit      = "Count"
     }
