@@ -62,6 +62,7 @@ UNSEEN: Mapping[str, Mapping[str, str]] = {
         "servicequotas:GetServiceQuota": "asked with MODEL_QUOTAS=service-quotas, which the embedded cloud has not",
         "sqs:SendMessage * *-dead*": "only what nobody can read or finish is set aside; this run shows one queue of it",
         "sqs:ChangeMessageVisibility": "a heartbeat after twenty seconds of work, and what a drain gives back",
+        "sqs:DeleteMessage * *-ticket-outcomes": "no ticket ends in this run",
         "s3:GetObjectVersion": "the embedded bucket keeps no versions",
         "s3:GetObject": "AWS's bucket keeps versions, and a notification names one; then it is s3:GetObjectVersion",
         "s3:AbortMultipartUpload": "an upload in parts that breaks off",
