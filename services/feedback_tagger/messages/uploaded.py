@@ -14,13 +14,17 @@ from shared.errors import BadInput
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uploaded:
-    """One object version. ``sequencer`` differs from upload to upload of a key and not between deliveries."""
+    """One object version. ``sequencer`` differs from upload to upload of a key and not between deliveries.
+
+    ``principal`` is who put it there, as S3 names them; empty where the event does not say.
+    """
 
     bucket: str
     key: str
     etag: str
     version_id: str | None
     sequencer: str
+    principal: str = ""
 
 
 def uploads_in(body: str) -> list[Uploaded]:
@@ -56,6 +60,7 @@ def _uploaded(record: Any) -> Uploaded | None:
             etag=str(thing.get("eTag", "")).strip('"'),
             version_id=thing.get("versionId"),
             sequencer=str(thing.get("sequencer", "")),
+            principal=str((record.get("userIdentity") or {}).get("principalId", "")),
         )
     except (KeyError, TypeError, AttributeError):
         raise _not_an_event("has a record without eventName, bucket or key") from None

@@ -1,0 +1,1 @@
+"""What people order about categories and labels, as documents in the bucket."""
