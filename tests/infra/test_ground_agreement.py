@@ -2,13 +2,14 @@
 
 import ast
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from local import provisioning
-from local.provisioning import QUEUES, TABLES, TOPICS, Queue, Table
+from local.provisioning import QUEUES, SUBSCRIPTIONS, TABLES, TOPICS, Queue, Table
 from services.feedback_tagger.settings import TaggerSettings
 from services.ticket_agent.settings import TicketAgentSettings
 from tests.support.terraform import ROOT, Made, Whole
@@ -79,26 +80,18 @@ def test_terraform_makes_no_table_that_the_embedded_cloud_has_not(whole: Whole) 
     assert names == {f"{PREFIX}-{table.name}" for table in TABLES}
 
 
-def test_every_topic_is_there_and_the_mailbox_hears_all(whole: Whole) -> None:
+def test_every_topic_is_there_and_is_copied_to_the_same_queues(whole: Whole) -> None:
     names = {made.values["name"] for made in whole.of("aws_sns_topic")}
-    copies = [made for made in whole.of("aws_sns_topic_subscription") if '["mailbox"]' in made.address]
+    told = {
+        (queue[1], topic[1])
+        for made in whole.of("aws_sns_topic_subscription")
+        if made.values["protocol"] == "sqs"
+        and (topic := re.search(r'module\.topic\["(.+?)"\]', made.address))
+        and (queue := re.search(r'\.queue\["(.+?)"\]', made.address))
+    }
 
     assert names >= {f"{PREFIX}-{topic.name}" for topic in TOPICS}
-    assert len(copies) == len(TOPICS)
-    assert {made.values["protocol"] for made in copies} == {"sqs"}
-
-
-def test_queues_are_subscribed_to_the_same_topics_and_get_the_same_wrapping(whole: Whole) -> None:
-    to_queues = [
-        made
-        for made in whole.of("aws_sns_topic_subscription")
-        if made.values["protocol"] == "sqs" and '["mailbox"]' not in made.address
-    ]
-
-    assert len(to_queues) == len(provisioning.SUBSCRIPTIONS)
-    assert not [made.address for made in to_queues if made.values["raw_message_delivery"]]
-    for topic in provisioning.SUBSCRIPTIONS.values():
-        assert [made.address for made in to_queues if f'topic["{topic}"]' in made.address]
+    assert told == {*SUBSCRIPTIONS.items(), *((provisioning.MAILBOX, topic.name) for topic in TOPICS)}
 
 
 def test_the_bucket_tells_the_same_queue_of_the_same_objects(whole: Whole) -> None:
