@@ -1,6 +1,8 @@
 # With a source connection: every change of the branch is tested, built and pushed; the push starts the pipeline above.
 
 resource "aws_codebuild_project" "build" {
+  #checkov:skip=CKV_AWS_316:building an image needs a Docker daemon, and that needs the privilege; the machine is thrown away after
+
   count = var.build == null ? 0 : 1
 
   name           = "${var.name}-build"
