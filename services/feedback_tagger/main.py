@@ -17,6 +17,8 @@ from services.feedback_tagger.database import access_of, open_door
 from services.feedback_tagger.domain.headers import read_aliases
 from services.feedback_tagger.settings import MigrationSettings, TaggerSettings
 from services.feedback_tagger.store.opened import Door, migrate_store, open_store
+from services.feedback_tagger.tasks import TaskOptions, tasks_of
+from services.feedback_tagger.tasks.sentiment import aspects_in
 from shared.aws.clients import Client, aws_session, open_client
 from shared.aws.converse import open_converse
 from shared.backoff import Backoff
@@ -92,6 +94,11 @@ async def run(environment: Mapping[str, str], *, opened: Callable[[Ports], Ports
             deadline_minutes=settings.feedback_deadline_minutes,
             largest_file_bytes=settings.largest_file_bytes,
             headers=read_aliases(settings.header_aliases),
+            tasks=tasks_of(
+                TaskOptions(
+                    sentiment_aspects=aspects_in(settings.sentiment_aspects), sentiment_votes=settings.sentiment_votes
+                )
+            ),
         )
         running = loops(
             ports,

@@ -8,6 +8,7 @@ from services.feedback_tagger.domain.headers import read_aliases
 from services.feedback_tagger.domain.unpacking import LARGEST_FILE_BYTES
 from services.feedback_tagger.planner.agreement import LEAST, SHARE
 from services.feedback_tagger.planner.prompt import PROMPT_TOKENS
+from services.feedback_tagger.tasks.sentiment import ASPECTS, aspects_in
 from shared.model.settings import ModelSettings
 from shared.settings import Secret, Settings
 
@@ -82,6 +83,15 @@ class TaggerSettings(DatabaseSettings, ModelSettings):
     header_aliases: str = Field(
         default="", description='more names of columns: {"Review text": "feedback"}, or Review text=feedback,Shop=store'
     )
+    sentiment_aspects: str = Field(
+        default=",".join(ASPECTS), description="what the task sentiment looks for, separated by commas"
+    )
+    sentiment_votes: int = Field(
+        default=1,
+        ge=1,
+        le=9,
+        description="how often sentiment asks about each row, in other orders; beyond 1 it knows its confidence",
+    )
     pool_workers: int = Field(default=8, ge=1, le=512, description="prompts of files under way at once in this task")
     singles_workers: int = Field(
         default=40,
@@ -117,6 +127,12 @@ class TaggerSettings(DatabaseSettings, ModelSettings):
     # ECS kills after stopTimeout, at most 120 s on Fargate: stopTimeout = this + 10.
     drain_seconds: float = Field(default=110, gt=0, le=110)
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @field_validator("sentiment_aspects")
+    @classmethod
+    def _aspects_can_be_read(cls, text: str) -> str:
+        aspects_in(text)
+        return text
 
     @field_validator("header_aliases")
     @classmethod

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from services.feedback_tagger.domain.taxonomy import UNKNOWN
 from services.feedback_tagger.tasks.categorise import CATEGORISE
+from services.feedback_tagger.tasks.sentiment import ASPECTS, sentiment
 from services.feedback_tagger.tasks.task import Task
 
 
@@ -36,9 +37,17 @@ class Tasks:
 class TaskOptions:
     """What an installation may set about its tasks."""
 
+    sentiment_aspects: tuple[str, ...] = ASPECTS
+    sentiment_votes: int = 1
+
 
 def tasks_of(options: TaskOptions) -> Tasks:
-    return Tasks((CATEGORISE,))
+    return Tasks(
+        (
+            CATEGORISE,
+            sentiment(options.sentiment_aspects, votes=options.sentiment_votes),
+        )
+    )
 
 
 TASKS = tasks_of(TaskOptions())
