@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 
 from services.feedback_tagger.asking import Asker
 from services.feedback_tagger.bucket.port import Bucket
+from services.feedback_tagger.commands.categories import category_kinds
+from services.feedback_tagger.commands.door import CommandDoor
 from services.feedback_tagger.domain.headers import Headers
 from services.feedback_tagger.domain.run import RunState, Terms
 from services.feedback_tagger.domain.taxonomy import Taxonomy
 from services.feedback_tagger.domain.unpacking import LARGEST_FILE_BYTES
+from services.feedback_tagger.entrances import Entrances
 from services.feedback_tagger.finaliser import Finaliser
 from services.feedback_tagger.ingest import Ingest
 from services.feedback_tagger.looking import Outlook, Recent
@@ -19,8 +22,10 @@ from services.feedback_tagger.pool import Pool
 from services.feedback_tagger.prompting import PriceOf
 from services.feedback_tagger.quoting import Quoting
 from services.feedback_tagger.singles import Singles
+from services.feedback_tagger.store.commands import CommandLog
 from services.feedback_tagger.store.outcomes import OutcomeStore
 from services.feedback_tagger.store.port import RowStore, RunStore
+from services.feedback_tagger.store.taxonomy import TaxonomyStore
 from services.feedback_tagger.store.upkeep import Upkeep
 from services.feedback_tagger.sweeper import CLAIM, Sweeper
 from services.feedback_tagger.tasks import TASKS, Tasks
@@ -77,6 +82,8 @@ class Ports:
     single_rows: RowStore
     upkeep: Upkeep
     ticket_outcomes: OutcomeStore
+    commands: CommandLog
+    taxonomy: TaxonomyStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +167,12 @@ def loops(
         uniform=uniform,
         tasks=limits.tasks,
     )
+    files = Entrances(
+        bucket=ports.bucket.name,
+        entrances=(CommandDoor(category_kinds(ports.taxonomy), bucket=ports.bucket, commands=ports.commands),),
+        feedback=ingest.handle,
+        bury_feedback=ingest.bury,
+    )
     pool = Pool(
         store=ports.rows,
         upkeep=ports.upkeep,
@@ -231,7 +244,7 @@ def loops(
         consumer(
             "ingest",
             (ports.files, ports.files_dead),
-            ingest.handle,
+            files.handle,
             ConsumerSettings(
                 workers=2,
                 deadline_seconds=4 * 3600,
@@ -239,7 +252,7 @@ def loops(
                 wait_seconds=poll,
                 visibility_seconds=limits.visibility_seconds,
             ),
-            on_dead_letter=ingest.bury,
+            on_dead_letter=files.bury,
         ),
         consumer(
             "pool",

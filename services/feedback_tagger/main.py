@@ -15,6 +15,7 @@ from services.feedback_tagger.app import Limits, Ports, loops
 from services.feedback_tagger.bucket.s3 import S3Bucket
 from services.feedback_tagger.database import access_of, open_door
 from services.feedback_tagger.domain.headers import read_aliases
+from services.feedback_tagger.metrics import METRICS
 from services.feedback_tagger.settings import MigrationSettings, TaggerSettings
 from services.feedback_tagger.store.opened import Door, migrate_store, open_store
 from services.feedback_tagger.tasks import TaskOptions, tasks_of
@@ -59,7 +60,7 @@ async def run(environment: Mapping[str, str], *, opened: Callable[[Ports], Ports
     prices = Prices.load(settings.model_prices_file)
     if settings.run_usd is not None and prices.of(settings.feedback_model_id) is None:
         raise BadSettings([f"RUN_USD: cannot be kept, the price file lacks {settings.feedback_model_id}"])
-    configure_logs(SERVICE, settings.log_level)
+    configure_logs(SERVICE, settings.log_level, deployment=settings.deployment, metrics=METRICS)
     stop = asyncio.Event()
     stop_on_signals(stop)
     health = Health(time.monotonic)
@@ -160,6 +161,8 @@ async def _open_ports(
         single_rows=singles_store.rows,
         upkeep=store.upkeep,
         ticket_outcomes=store.outcomes,
+        commands=store.commands,
+        taxonomy=store.taxonomy,
     )
     return ports, quotas
 
