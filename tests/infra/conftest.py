@@ -26,11 +26,12 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of our Terraform to work in; its tests are left out where there is no terraform or no provider."""
     if not terraform.is_there():
         _leave_out(terraform.ABSENT)
-    tree = terraform.copy_of(terraform.TREE, tmp_path_factory.mktemp("terraform") / "tree")
+    source = Path(os.environ.get(OTHER_TREE, terraform.TREE))
+    tree = terraform.copy_of(source, tmp_path_factory.mktemp("terraform") / "tree")
     try:
         terraform.init(tree / "stack")
     except TerraformFailed as failure:
-        _leave_out(f"{terraform.NO_PROVIDER}\n{failure}")
+        _leave_out(f"{terraform.NO_PROVIDER} {' '.join(str(failure).rpartition('Error: ')[2].split())[:160]}")
     return tree
 
 
