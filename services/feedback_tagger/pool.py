@@ -1,15 +1,16 @@
 """One chunk is one transaction, one delete, and normally one prompt."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from services.feedback_tagger.asking import Answers, Asker, known_and_open
+from services.feedback_tagger.asking import Answers, Asker, known_and_open, labelled_row
+from services.feedback_tagger.domain.feedback import Row
 from services.feedback_tagger.domain.spent import NANO
 from services.feedback_tagger.domain.taxonomy import Taxonomy
 from services.feedback_tagger.looking import Outlook
 from services.feedback_tagger.messages.chunk import Chunk, read_chunk
-from services.feedback_tagger.store.port import ChunkResult, RowStore
+from services.feedback_tagger.store.port import ChunkResult, LabelledRow, RowStore
 from services.feedback_tagger.store.upkeep import Upkeep
 from services.feedback_tagger.tasks import TASKS, Tasks
 from services.feedback_tagger.tasks.task import Task
@@ -57,13 +58,17 @@ class Pool:
             await self._ask_and_store(chunk, task)
         except OverBudget as error:
             await self.upkeep.note_waiting(chunk.run_id, seconds=error.retry_after or LONGEST_WAIT_SECONDS)
+            log.info("waiting_for_budget", run_id=chunk.run_id, chunk=chunk.number)
             return given_back(error, self.uniform)
         return None
 
     async def _ask_and_store(self, chunk: Chunk, task: Task) -> None:
         # Rows that are stored already cost no question; the transaction below has the last word on them.
         there = await self.store.known([row.identity for row in chunk.rows], table=task.table)
-        known, fresh = known_and_open(task, [row for row in chunk.rows if row.identity not in there])
+        # What a batch job has answered is paid for: only the rows that it left open are asked about.
+        new = {place: row for place, row in enumerate(chunk.rows) if row.identity not in there}
+        answered = answered_rows(task, chunk, new)
+        known, fresh = known_and_open(task, [row for place, row in new.items() if place not in chunk.answered])
         answers = Answers(labels=())
         if fresh:
             await self.outlook.check_budget(chunk.run_id)
@@ -80,10 +85,10 @@ class Pool:
                 run_id=chunk.run_id,
                 chunk_no=chunk.number,
                 row_count=len(chunk.rows),
-                labelled=[*known, *answers.labelled(task, fresh)],
+                labelled=[*answered, *known, *answers.labelled(task, fresh)],
                 failed=failed,
-                spent=answers.spent,
-                agreement=answers.agreement,
+                spent=chunk.spent + answers.spent,
+                agreement=[*chunk.agreement, *answers.agreement],
                 table=task.table,
             )
         )
@@ -116,6 +121,11 @@ class Pool:
             return self.tasks.named(chunk.task)
         except KeyError:
             raise PermanentError(f"task: this build knows no task {chunk.task!r}") from None
+
+
+def answered_rows(task: Task, chunk: Chunk, rows: Mapping[int, Row]) -> list[LabelledRow]:
+    """Those of ``rows``, by their places, that the chunk brings an answer for."""
+    return [labelled_row(task, row, chunk.answered[place]) for place, row in rows.items() if place in chunk.answered]
 
 
 def spent_as_logged(answers: Answers) -> dict[str, Any]:

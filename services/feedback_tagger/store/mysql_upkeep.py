@@ -10,9 +10,14 @@ from shared.backoff import Uniform
 
 # Changes whenever anything happens to the run.
 _SEEN = """concat_ws(':', revision, rows_read, chunks_sent, total_chunks,
-    (select count(*) from feedback_chunk as chunk where chunk.run_id = feedback_run.run_id))"""
+    (select count(*) from feedback_chunk as chunk where chunk.run_id = feedback_run.run_id),
+    (select sum(processed + merged + asked_again + (part.state = 'ended')) from feedback_batch_job as part
+        where part.run_id = feedback_run.run_id))"""
+# A batch job waits for its turn for a day or more, a week at most: the run stands still, and has not been forgotten.
+_HAS_A_JOB = """exists (select 1 from feedback_batch_job as part where part.run_id = feedback_run.run_id
+    and part.state <> 'ended' and part.created_at > utc_timestamp(6) - interval 10 day)"""
 
-# All of these are made of the constant above alone. "since" comes first: assignments take effect from left to right.
+# All of these are made of the constants above alone. "since" comes first: assignments take effect from left to right.
 LOOK = f"""
     insert into feedback_upkeep (run_id, seen, since)
     select run_id, now_seen, utc_timestamp(6)
@@ -22,9 +27,9 @@ LOOK = f"""
         seen = looked.now_seen
 """  # noqa: S608
 
-IS_IDLE = f"""status = 'open' and seen = {_SEEN}
+IS_IDLE = f"""feedback_run.status = 'open' and seen = {_SEEN}
     and since <= utc_timestamp(6) - interval %(idle)s microsecond
-    and coalesce(waiting_until <= utc_timestamp(6), true)"""
+    and coalesce(waiting_until <= utc_timestamp(6), true) and not {_HAS_A_JOB}"""
 IDLE = f"select run_id from feedback_run join feedback_upkeep using (run_id) where {IS_IDLE} order by run_id"  # noqa: S608
 IDLE_ONE = f"""
     select total_chunks, chunks_sent from feedback_run join feedback_upkeep using (run_id)

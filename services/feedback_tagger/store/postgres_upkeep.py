@@ -8,17 +8,22 @@ from services.feedback_tagger.store.upkeep import ChunkId, missing
 
 # Changes whenever anything happens to the run.
 _SEEN = """concat_ws(':', revision, rows_read, chunks_sent, total_chunks,
-    (select count(*) from feedback_chunk chunk where chunk.run_id = feedback_run.run_id))"""
+    (select count(*) from feedback_chunk chunk where chunk.run_id = feedback_run.run_id),
+    (select sum(processed + merged + asked_again + (state = 'ended')::integer) from feedback_batch_job part
+        where part.run_id = feedback_run.run_id))"""
+# A batch job waits for its turn for a day or more, a week at most: the run stands still, and has not been forgotten.
+_HAS_A_JOB = """exists (select from feedback_batch_job part where part.run_id = feedback_run.run_id
+    and part.state <> 'ended' and part.created_at > now() - interval '10 days')"""
 
-# All of these are made of the constant above alone.
+# All of these are made of the constants above alone.
 LOOK = f"""
     insert into feedback_upkeep as kept (run_id, seen)
     select run_id, {_SEEN} from feedback_run where status = 'open'
     on conflict (run_id) do update set seen = excluded.seen, since = now() where kept.seen <> excluded.seen
 """  # noqa: S608
 
-IS_IDLE = f"""status = 'open' and seen = {_SEEN} and since <= now() - make_interval(secs => $1)
-    and coalesce(waiting_until <= now(), true)"""
+IS_IDLE = f"""feedback_run.status = 'open' and seen = {_SEEN} and since <= now() - make_interval(secs => $1)
+    and coalesce(waiting_until <= now(), true) and not {_HAS_A_JOB}"""
 IDLE = f"select run_id from feedback_run join feedback_upkeep using (run_id) where {IS_IDLE} order by run_id"  # noqa: S608
 LOCK_IF_IDLE = f"""
     select total_chunks, chunks_sent from feedback_run join feedback_upkeep using (run_id)
