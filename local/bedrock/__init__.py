@@ -7,12 +7,13 @@ the URL. Operations: Converse, InvokeModel (Titan Text Embeddings V2), CountToke
 GetFoundationModel, ListInferenceProfiles, GetInferenceProfile; Retrieve, InvokeAgent; InvokeHarness. botocore's own
 service models decide what is a valid request; errors come in REST-JSON's shape, event streams in their real framing.
 
-It is not a language model. Three stand-ins answer Converse, agents and harnesses, chosen by what the request is, for
+It is not a language model. Four stand-ins answer Converse, agents and harnesses, chosen by what the request is, for
 any model id of the catalogue; each reply names its own in the header ``x-deskhand-stand-in``, one of Converse also in
 ``trace.promptRouter.invokedModelId``:
 
     toolConfig is set                     deskhand-stand-in/planner   follows the access rules, by the request alone
     <categories> and a <rows-...> block   deskhand-stand-in/tagger    nearest category by word vectors and cue words
+    <aspects> and a <rows-...> block      deskhand-stand-in/sentiment  cue words say what about, a lexicon says how
     anything else                         deskhand-stand-in/greeter   says that it is a stand-in
 
 What it proves: that requests, replies, errors, quotas and faults are handled. What it does not: how well a real model

@@ -1,11 +1,11 @@
-"""A tagging prompt taken apart: the categories, and the rows behind their random boundary."""
+"""A prompt about rows taken apart: what there is to choose from, and the rows behind their random boundary."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_CATEGORIES = re.compile(r"<categories>(?P<lines>.*?)</categories>", re.DOTALL)
+_CHOICES = re.compile(r"<(?P<kind>categories|aspects)>(?P<lines>.*?)</(?P=kind)>", re.DOTALL)
 _ROWS = re.compile(r"^<(?P<mark>rows-[0-9A-Za-z]+)>[ \t]*\n", re.MULTILINE)
 _CATEGORY = re.compile(r"(?P<number>\d{1,4})[.):|]?\s+(?P<text>\S.*)")
 _ROW = re.compile(r"(?P<number>\d{1,6})\|(?P<text>.*)")
@@ -13,21 +13,23 @@ _ROW = re.compile(r"(?P<number>\d{1,6})\|(?P<text>.*)")
 
 @dataclass(frozen=True, slots=True)
 class TaggingPrompt:
-    """``categories`` and ``rows`` by number, in the prompt's order."""
+    """``categories`` (or whatever the block of this ``kind`` numbers) and ``rows`` by number, in the prompt's order."""
 
     categories: Mapping[int, str]
     rows: Mapping[int, str]
+    kind: str = "categories"
 
 
 def read(request: Mapping[str, Any]) -> TaggingPrompt | None:
     system = "\n".join(block["text"] for block in request.get("system") or () if "text" in block)
     # The last user message asks; earlier ones are examples or history.
     user = "\n".join(block["text"] for block in request["messages"][-1]["content"] if "text" in block)
-    categories = _CATEGORIES.search(system) or _CATEGORIES.search(user)
+    choices = _CHOICES.search(system) or _CHOICES.search(user)
     rows = _rows_in(user)
-    if categories is None or rows is None:
+    if choices is None or rows is None:
         return None
-    return TaggingPrompt(categories=_numbered(categories["lines"], _CATEGORY), rows=_numbered(rows, _ROW))
+    numbered = _numbered(choices["lines"], _CATEGORY)
+    return TaggingPrompt(categories=numbered, rows=_numbered(rows, _ROW), kind=choices["kind"])
 
 
 def _rows_in(text: str) -> str | None:
@@ -44,5 +46,5 @@ def _numbered(lines: str, pattern: re.Pattern[str]) -> dict[int, str]:
     return {int(match["number"]): match["text"] for match in matches if match}
 
 
-def written(answers: Mapping[int, int]) -> str:
-    return "\n".join(f"{number}:{category}" for number, category in answers.items())
+def written(answers: Mapping[int, int] | Mapping[int, str]) -> str:
+    return "\n".join(f"{number}:{answer}" for number, answer in answers.items())

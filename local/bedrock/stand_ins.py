@@ -1,16 +1,18 @@
-"""Who answers a Converse request: the planner, the tagger, or a sentence that says what this is."""
+"""Who answers a Converse request: the planner, one of those that judge rows, or a sentence that says what this is."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-from local.bedrock import planner_variants, prompt, slips, tagger, transcript
+from local.bedrock import planner_variants, prompt, sentiment, slips, tagger, transcript
 from local.bedrock.planner import Calls
+from local.bedrock.prompt import TaggingPrompt
 from local.bedrock.settings import ModelSettings
 
 NAMESPACE = "deskhand-stand-in"
 PLANNER, TAGGER, GREETER = f"{NAMESPACE}/planner", f"{NAMESPACE}/tagger", f"{NAMESPACE}/greeter"
+SENTIMENT = f"{NAMESPACE}/sentiment"
 GREETING = "This is a stand-in for offline use, not a language model. It tags rows, and plans tool calls for tickets."
 
 
@@ -29,12 +31,30 @@ def answer(request: Mapping[str, Any], settings: ModelSettings, new_call_id: Cal
     asked = prompt.read(request)
     if asked is None:
         return Answer(GREETER, ({"text": GREETING},))
+    if asked.kind == "aspects":
+        return Answer(SENTIMENT, _text(prompt.written(_judged(asked, settings))))
     if settings.answer == "constant":
         return Answer(TAGGER, _text(prompt.written(dict.fromkeys(asked.rows, 1))))
     tags = tagger.tag(asked.categories, asked.rows)
+    return Answer(TAGGER, _text(prompt.written(slips.slipped(tags, asked, settings.slips, _chance(asked, settings)))))
+
+
+def _judged(asked: TaggingPrompt, settings: ModelSettings) -> dict[int, str]:
+    if settings.answer == "constant":
+        return dict.fromkeys(asked.rows, "1+")
+    judged = sentiment.judge(asked.categories, asked.rows)
+    # Slips are made with numbers: an answer's is its place among all that there could be here.
+    signed = (f"{number}{sign}" for sign in "+-~" for number in asked.categories)
+    codes = list(dict.fromkeys((sentiment.NOTHING, *signed, *judged.values())))
+    numbered = replace(asked, categories=dict(enumerate(codes)))
+    tags = {row: codes.index(answer) for row, answer in judged.items()}
+    slipped = slips.slipped(tags, numbered, settings.slips, _chance(asked, settings))
+    return {row: codes[code] if code < len(codes) else str(code) for row, code in slipped.items()}
+
+
+def _chance(asked: TaggingPrompt, settings: ModelSettings) -> Random:
     # By the rows, not by the call: the same prompt slips in the same way, whatever else is asked at the time.
-    random = Random(f"{settings.seed} {sorted(asked.rows.items())}")  # noqa: S311  repeatable, not secret
-    return Answer(TAGGER, _text(prompt.written(slips.slipped(tags, asked, settings.slips, random))))
+    return Random(f"{settings.seed} {sorted(asked.rows.items())}")  # noqa: S311  repeatable, not secret
 
 
 def _planned(request: Mapping[str, Any], settings: ModelSettings, new_call_id: Callable[[], str]) -> Answer:
