@@ -68,7 +68,10 @@ async def run_loops(loops: Sequence[Loop], *, stop: StopEvent, drain_seconds: fl
         ended_unasked = None if stop.is_set() else next(task for task in tasks if task.done())
         stop.set()
         log.info("draining", limit_seconds=drain_seconds, loops=[tasks[task] for task in tasks if not task.done()])
+        clock = asyncio.get_running_loop().time
+        began = clock()
         _, late = await asyncio.wait(tasks, timeout=drain_seconds)
+        log.info("drained", seconds=round(clock() - began, 3), late=[tasks[task] for task in late])
         await _cancel(late)
         crash = ended_unasked or next((task for task in tasks if _error(task) is not None), None)
         if crash is not None:

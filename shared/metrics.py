@@ -5,6 +5,7 @@ user guide, "Embedded metric format specification"). So a unit of work is told o
 beside it that could disagree. Metrics are written at INFO and above: at LOG_LEVEL=WARNING most of them are silent.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -12,13 +13,16 @@ from typing import Any, Literal, TypeAlias
 NAMESPACE = "Deskhand"
 COMMON = ("deployment", "service")
 """The dimensions of every metric: what `name` Terraform was given, and the service."""
+MOST_VALUES = 100
+"""Of one metric in one line, as the specification has it."""
 
 Unit: TypeAlias = Literal["Count", "Seconds", "Milliseconds", "None"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """``event`` is the line it stands on. ``value`` names the number in that line; without one the line counts as 1.
+    """``event`` is the line it stands on. ``value`` names the number in that line, or its list of numbers; without one
+    the line counts as 1.
 
     ``by`` are fields that become dimensions of a second series, so they must take few values: every combination is a
     metric that CloudWatch charges for. ``only`` picks lines by the value of a field.
@@ -68,10 +72,17 @@ class EmbeddedMetrics:
         return line
 
 
-def _value(metric: Metric, line: Mapping[str, Any]) -> float | int | None:
+def _value(metric: Metric, line: Mapping[str, Any]) -> float | int | list[float | int] | None:
     if any(line.get(name) not in values for name, values in metric.only.items()):
         return None
     if metric.value is None:
         return 1
     value = line.get(metric.value)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, list):
+        # CloudWatch drops a line with a longer list.
+        return value[:MOST_VALUES] if value and all(map(_is_number, value)) else None
+    return value if _is_number(value) else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

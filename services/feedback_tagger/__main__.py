@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from services.feedback_tagger.main import SERVICE, migrate, run
+from services.feedback_tagger.metrics import METRICS
 from services.feedback_tagger.settings import MigrationSettings, TaggerSettings
 from shared.errors import DeskhandError
 from shared.lifecycle import DrainTimedOut, LoopCrashed
@@ -52,7 +53,7 @@ def _health(environment: Mapping[str, str]) -> int:
 
 def _migrate(environment: Mapping[str, str]) -> int:
     settings = MigrationSettings.from_environment(environment)
-    configure_logs(SERVICE, settings.log_level)
+    configure_logs(SERVICE, settings.log_level, deployment=settings.deployment, metrics=METRICS)
     applied = asyncio.run(migrate(settings))
     sys.stdout.write(f"{len(applied)} migrations applied\n")
     return 0

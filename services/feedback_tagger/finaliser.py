@@ -6,7 +6,8 @@ categories.
 
 import asyncio
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ from services.feedback_tagger.domain.taxonomy import Taxonomy
 from services.feedback_tagger.pool import ReadTaxonomy
 from services.feedback_tagger.rejects import reject_file
 from services.feedback_tagger.results import run_notification
+from services.feedback_tagger.store.batches import BatchStore, Part, as_document
 from services.feedback_tagger.store.port import RunStore
 from services.feedback_tagger.tasks import TASKS, Tasks
 from shared.clock import Now
@@ -36,11 +38,12 @@ log = logger("finaliser")
 
 POLL_SECONDS = 0.5
 REPORT_SECONDS = 2.0
+TELL_SECONDS = 60.0
 # Twice what the slowest announcement takes with its calls' own timeouts; a crashed announcer's run waits this long.
 CLAIM_SECONDS = 60.0
 LOGGED = (
     "run_id", "revision", "status", "rows", "stored", "duplicates", "rejected", "failed", "unknown", "seconds",
-    "tokens", "cost", "throttles", "tier", "rows_per_prompt", "agreement", "chunks", "repeats",
+    "tokens", "cost", "throttles", "tier", "lane", "rows_per_prompt", "agreement", "chunks", "repeats",
 )  # fmt: skip
 
 
@@ -56,7 +59,9 @@ class Finaliser:
     now: Now = field(repr=False)
     beat: Beat = field(repr=False)
     tasks: Tasks = field(default=TASKS, repr=False)
+    batches: BatchStore | None = field(default=None, repr=False)
     _kept_taxonomy: Taxonomy | None = field(init=False, default=None)
+    _told_at: float = field(init=False, default=-math.inf)
 
     async def run(self, stop: StopEvent) -> None:
         while not stop.is_set():
@@ -74,7 +79,11 @@ class Finaliser:
     async def turn(self) -> None:
         """Report on what is open, close what is over, announce what is closed."""
         await self._keep_taxonomy()
-        for run in await self.store.open_runs():
+        open_runs = await self.store.open_runs()
+        if self.now() >= self._told_at + TELL_SECONDS:
+            self._told_at = self.now()
+            log.info("runs_open", open=len(open_runs), ready=sum(run.ready for run in open_runs))
+        for run in open_runs:
             if run.ready:
                 await self.store.close_if_ready(run.run_id)
             elif await self.store.claim_report(run.run_id, every_seconds=REPORT_SECONDS):
@@ -94,7 +103,7 @@ class Finaliser:
                 dead_rows_key(state.run_id), reject_file(rejects), content_type="text/csv; charset=utf-8"
             )
         await self._keep_document(state.run_id)
-        result = self._document(state)
+        result = await self._document(state)
         await self.notifications.publish(run_notification(result, notification_id=f"{state.run_id}:{state.revision}"))
         await self.store.announced(state.run_id, revision=state.revision)
         log.info("run", **{name: result[name] for name in LOGGED})
@@ -108,7 +117,7 @@ class Finaliser:
         """
         state = await self.store.run_state(run_id)
         while state is not None:
-            body = json.dumps(self._document(state), ensure_ascii=False).encode()
+            body = json.dumps(await self._document(state), ensure_ascii=False).encode()
             await self.bucket.put(run_document_key(run_id), body, content_type="application/json")
             written, state = state, await self.store.run_state(run_id)
             if state is not None and (state.status, state.revision) == (written.status, written.revision):
@@ -123,6 +132,10 @@ class Finaliser:
         await self.bucket.put(TAXONOMY_DOCUMENT_KEY, body, content_type="application/json")
         self._kept_taxonomy = taxonomy
 
-    def _document(self, state: RunState) -> dict[str, Any]:
+    async def _document(self, state: RunState) -> dict[str, Any]:
         unknown = self.tasks.fallback_of(state.task)
-        return document(state, now=self.now(), unknown=unknown, terms=self.terms(state))
+        parts: Sequence[Part] = ()
+        if self.batches is not None and state.expected.get("lane") == "batch":
+            parts = await self.batches.parts(state.run_id)
+        batch = [as_document(part) for part in parts]
+        return document(state, now=self.now(), unknown=unknown, terms=self.terms(state), batch=batch)

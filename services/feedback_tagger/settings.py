@@ -65,6 +65,17 @@ class TaggerSettings(DatabaseSettings, ModelSettings):
     feedback_deadline_minutes: float | None = Field(
         default=None, gt=0, description="when a run's result is needed; with time to spare it is asked at the flex tier"
     )
+    batch_role_arn: str | None = Field(
+        default=None,
+        pattern="^arn:aws(-[^:]+)?:iam::([0-9]{12})?:role/.+$",
+        description="what Bedrock reads and writes the bucket as in batch jobs; none: no file is asked by batch jobs",
+    )
+    batch_timeout_hours: int = Field(
+        default=24, ge=24, le=168, description="after so long Bedrock ends a batch job; what is open is asked at once"
+    )
+    batch_look_seconds: float = Field(
+        default=15, gt=0, le=600, description="between two looks at a young batch job; at an old one they are rarer"
+    )
     agreement_share: float = Field(
         default=SHARE,
         ge=0,
@@ -126,6 +137,11 @@ class TaggerSettings(DatabaseSettings, ModelSettings):
     health_port: int = Field(default=8080, ge=0, le=65535, description="0: any free port")
     # ECS kills after stopTimeout, at most 120 s on Fargate: stopTimeout = this + 10.
     drain_seconds: float = Field(default=110, gt=0, le=110)
+    deployment: str = Field(
+        default="deskhand",
+        pattern="^[A-Za-z0-9_-]{1,64}$",
+        description="the installation's name; tells its metrics from another's in one account",
+    )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     @field_validator("sentiment_aspects")
@@ -149,5 +165,10 @@ class MigrationSettings(DatabaseSettings):
     dashboard_secret_arn: str = Field(
         default="",
         description="Secrets Manager: holds DASHBOARD_USER's password; filled with a new one if it is empty",
+    )
+    deployment: str = Field(
+        default="deskhand",
+        pattern="^[A-Za-z0-9_-]{1,64}$",
+        description="the installation's name; tells its metrics from another's in one account",
     )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")

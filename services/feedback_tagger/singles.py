@@ -66,6 +66,7 @@ class Singles:
         try:
             refusal = await self._batches[task.name].submit(single)
         except OverBudget as error:
+            log.info("waiting_for_budget", task=task.name)
             return given_back(error, self.uniform)
         if refusal is not None:
             raise PermanentError(refusal)

@@ -28,6 +28,7 @@ from services.ticket_agent.decisions import Decisions
 from services.ticket_agent.intake import Intake
 from services.ticket_agent.knowledge.bedrock import BedrockKnowledgeBase
 from services.ticket_agent.knowledge.documents import DocumentKnowledgeBase
+from services.ticket_agent.metrics import METRICS
 from services.ticket_agent.notifier import Notifier
 from services.ticket_agent.policy.guard import BadPolicy, Guard
 from services.ticket_agent.settings import TicketAgentSettings
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         return 0 if is_healthy(environment.get("HEALTH_PORT", "")) else 1
     try:
         settings = TicketAgentSettings.from_environment(environment)
-        configure_logs("ticket_agent", settings.log_level)
+        configure_logs("ticket_agent", settings.log_level, deployment=settings.deployment, metrics=METRICS)
         asyncio.run(serve(settings))
     except (BadSettings, BadPolicy) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 (there is no log yet)

@@ -85,6 +85,11 @@ class TicketAgentSettings(ModelSettings):
     expire_after_hours: float = Field(default=168.0, gt=0, description="an undecided ticket expires")
     health_port: int = Field(default=0, ge=0, le=65535, description="port of the health check; 0 chooses one")
     drain_seconds: float = Field(default=110.0, gt=0, le=110, description="seconds to finish after SIGTERM")
+    deployment: str = Field(
+        default="deskhand",
+        pattern="^[A-Za-z0-9_-]{1,64}$",
+        description="the installation's name; tells its metrics from another's in one account",
+    )
     log_level: str = Field(
         default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR"
     )

@@ -1,6 +1,7 @@
 """From a ticket to the dashboards' table: both services run, and meet at nothing but the topic of ticket updates."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,17 @@ def query(dsn: str, sql: str) -> list[dict[str, Any]]:
     return asyncio.run(fetch())
 
 
+def metrics_in(folder: Path, name: str) -> list[dict[str, Any]]:
+    """The lines of the logs under ``folder`` that carry the metric for CloudWatch."""
+    lines = [line for log in folder.glob("*.log") for line in log.read_text(encoding="utf-8").splitlines()]
+    said = [json.loads(line) for line in lines if line.startswith("{")]
+    return [
+        line
+        for line in said
+        if any(each["Metrics"][0]["Name"] == name for each in line.get("_aws", {}).get("CloudWatchMetrics", ()))
+    ]
+
+
 def test_what_became_of_a_ticket_is_a_row_for_the_dashboards(
     resources: Provisioned, aws: AwsClients, postgres: Postgres, bedrock_endpoint: BedrockEndpoint, tmp_path: Path
 ) -> None:
@@ -38,11 +50,21 @@ def test_what_became_of_a_ticket_is_a_row_for_the_dashboards(
     desk.import_sample_directory()
     database = postgres.create_database(resources.name)
     tagger = resources.feedback_tagger(
-        DATABASE_URL=database, FEEDBACK_MODEL_ID=FEEDBACK_MODEL_ID, **BRIEF, **bedrock_endpoint.environment()
+        DEPLOYMENT=resources.name,
+        DATABASE_URL=database,
+        FEEDBACK_MODEL_ID=FEEDBACK_MODEL_ID,
+        **BRIEF,
+        **bedrock_endpoint.environment(),
     )
     agent = start_service(
         TICKET_AGENT,
-        resources.ticket_agent(TICKET_MODEL_ID=MODEL, SWEEP_SECONDS="1", **BRIEF, **bedrock_endpoint.environment()),
+        resources.ticket_agent(
+            DEPLOYMENT=resources.name,
+            TICKET_MODEL_ID=MODEL,
+            SWEEP_SECONDS="1",
+            **BRIEF,
+            **bedrock_endpoint.environment(),
+        ),
         tmp_path,
     )
     try:
@@ -61,6 +83,12 @@ def test_what_became_of_a_ticket_is_a_row_for_the_dashboards(
 
     assert (outcome["ticket_id"], outcome["version"]) == ("T-401", 1)
     assert (outcome["state"], outcome["outcome"], outcome["employee"]) == ("resolved", "resolved by the agent", "111")
+    ended = metrics_in(tmp_path, "TicketsEnded")
+    assert {(line["deployment"], line["service"], line["ending"]) for line in ended} == {
+        (resources.name, "ticket_agent", "resolved")
+    }
+    assert len(metrics_in(tmp_path / "tagger", "TicketOutcomes")) == 1
+    assert len(metrics_in(tmp_path / "tagger", "MessagesDeadLettered")) == 1
     assert outcome["month"] == outcome["told_at"].date().replace(day=1)
     assert query(database, "select outcome, ticket_count from ticket_outcomes_by_month") == [
         {"outcome": "resolved by the agent", "ticket_count": 1}

@@ -17,9 +17,12 @@ DEAD = Metric(
 )
 
 
+WAITED = Metric(name="SingleSeconds", event="singles", unit="Seconds", value="seconds", says="a row's way")
+
+
 def told(**fields: Any) -> dict[str, Any]:
     line = {"deployment": "deskhand", "service": "ticket_agent", **fields}
-    return dict(EmbeddedMetrics((ENDED, TOOK, DEAD), now=lambda: 1_700_000_000.5)(None, "info", line))
+    return dict(EmbeddedMetrics((ENDED, TOOK, DEAD, WAITED), now=lambda: 1_700_000_000.5)(None, "info", line))
 
 
 def directives(line: dict[str, Any]) -> dict[str, Any]:
@@ -51,6 +54,19 @@ def test_a_dimension_that_the_line_lacks_is_left_out() -> None:
 
 def test_a_line_without_the_number_has_no_such_metric() -> None:
     assert "TicketMilliseconds" not in directives(told(event="ticket_ended", run_ms="soon"))
+
+
+def test_a_list_of_numbers_is_as_many_values() -> None:
+    assert told(event="singles", seconds=[0.5, 1])["SingleSeconds"] == [0.5, 1]
+
+
+def test_a_list_is_cut_where_cloudwatch_would_drop_the_line() -> None:
+    assert told(event="singles", seconds=list(range(150)))["SingleSeconds"] == list(range(100))
+
+
+@pytest.mark.parametrize("value", [[], [1, "x"], [True], [float("nan")], float("inf"), True, None, {}])
+def test_what_is_no_number_is_no_metric(value: Any) -> None:
+    assert "_aws" not in told(event="singles", seconds=value)
 
 
 def test_only_the_lines_that_are_meant_count() -> None:
