@@ -16,8 +16,9 @@ from cli.cloud import NOT_INSTALLED, Cloud, CloudChoice, CloudOption, JsonOption
 from cli.errors import UserError, absent
 from cli.names import DEFAULT_NAME
 from cli.output import print_fields, print_json, print_table, say
-from cli.quote import SPOOL_BYTES, headers_of, unpacked
+from cli.quote import SPOOL_BYTES, TaskOption, headers_of, task_of, unpacked
 from services.feedback_tagger.domain.headers import Headers
+from services.feedback_tagger.domain.reading import Source
 from services.feedback_tagger.domain.run import (
     RUNS_PREFIX,
     TAXONOMY_DOCUMENT_KEY,
@@ -27,7 +28,8 @@ from services.feedback_tagger.domain.run import (
 )
 from services.feedback_tagger.domain.text_file import UnusableFile
 from services.feedback_tagger.domain.unpacking import Damaged, TooMuch
-from services.feedback_tagger.domain.upload import surveyed
+from services.feedback_tagger.tasks.categorise import CATEGORISE
+from services.feedback_tagger.tasks.task import Task
 
 feedback = typer.Typer(help="Upload feedback and see how it was labelled.", no_args_is_help=True)
 
@@ -45,21 +47,23 @@ def upload(
         Path,
         typer.Argument(help="CSV with a header line that names the column feedback, or JSON Lines; plain or gzip."),
     ],
+    task: TaskOption = CATEGORISE.name,
     aliases: Annotated[str, typer.Option("--header-aliases", help="HEADER_ALIASES of the tagger.")] = "",
     watch: Annotated[bool, typer.Option("--watch", help="Follow the run until it is over.")] = False,
     cloud: CloudOption = CloudChoice.AUTO,
     name: NameOption = DEFAULT_NAME,
     as_json: JsonOption = False,
 ) -> None:
-    """Put FILE under uploads/ in the bucket, which starts a run. The same file again is the same run."""
-    check_file(file, headers_of(aliases))
+    """Put FILE under the task's prefix in the bucket, which starts a run. The same file again is the same run."""
+    asked = task_of(task)
+    check_file(file, headers_of(aliases), asked)
     there = open_cloud(cloud, name)
-    run = put_file(there, file)
+    run = put_file(there, file, asked)
     if watch:
         say(f"uploaded; run {run}")
         _watch(there, run, as_json=as_json)
     elif as_json:
-        print_json({"run_id": run, "bucket": there.names.bucket, "key": f"{UPLOADS_PREFIX}{file.name}"})
+        print_json({"run_id": run, "bucket": there.names.bucket, "key": f"{asked.upload_prefix}{file.name}"})
     else:
         typer.echo(run)
         say(f"uploaded; follow it with: deskhand feedback status {run} --watch")
@@ -119,11 +123,12 @@ def category_counts(taxonomy: Mapping[str, Any], labelled: Mapping[str, int]) ->
     return [(label, labelled.get(label, 0)) for label in (*names, *others)]
 
 
-def check_file(file: Path, headers: Headers) -> None:
+def check_file(file: Path, headers: Headers, task: Task) -> None:
     """Refuse here what the tagger would refuse later, in the same words. Raises UserError."""
     try:
         with file.open("rb") as opened, SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
-            surveyed(unpacked(opened, cast(BinaryIO, spool)), headers)
+            text = unpacked(opened, cast(BinaryIO, spool))
+            task.reader(Source(file=text, key=f"{task.upload_prefix}{file.name}", headers=headers))
     except FileNotFoundError:
         raise UserError(f"there is no file {file}", "check the path") from None
     except OSError as error:
@@ -137,9 +142,9 @@ def check_file(file: Path, headers: Headers) -> None:
         raise UserError(f"{file} is larger than 5 GB, the most that S3 takes in one piece", "split the file")
 
 
-def put_file(cloud: Cloud, file: Path) -> str:
+def put_file(cloud: Cloud, file: Path, task: Task = CATEGORISE) -> str:
     """Upload in one piece, as its ETag is part of the run's identity; returns the run id."""
-    bucket, key = cloud.names.bucket, f"{UPLOADS_PREFIX}{file.name}"
+    bucket, key = cloud.names.bucket, f"{task.upload_prefix}{file.name}"
     with _bucket_errors(bucket), file.open("rb") as body:
         answer = cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=body, ContentType="text/csv")
     return run_id(bucket, key, etag=str(answer["ETag"]), version_id=answer.get("VersionId"))
@@ -241,6 +246,7 @@ def _show(run: Mapping[str, Any], *, as_json: bool) -> None:
         [
             ("run", run["run_id"]),
             ("file", str(run["key"]).removeprefix(UPLOADS_PREFIX)),
+            ("task", run["task"]),
             ("status", run["status"]),
             *([("problem", run["problem"])] if run["problem"] else []),
             *zip(COUNTS, _counts(run), strict=True),

@@ -12,14 +12,17 @@ from cli.cloud import JsonOption
 from cli.errors import UserError
 from cli.output import print_fields, print_json, print_table, say
 from services.feedback_tagger.domain.headers import Headers, read_aliases
+from services.feedback_tagger.domain.reading import Source
 from services.feedback_tagger.domain.taxonomy import Category, taxonomy_of
 from services.feedback_tagger.domain.text_file import UnusableFile
 from services.feedback_tagger.domain.unpacking import GZIP_MARK, Damaged, TooMuch, Unpacker
-from services.feedback_tagger.domain.upload import Rejected, rows_of, surveyed
+from services.feedback_tagger.domain.upload import Rejected
 from services.feedback_tagger.planner.agreement import SHARE
 from services.feedback_tagger.planner.prompt import PROMPT_TOKENS
 from services.feedback_tagger.planner.quote import Counts, Quote, Tally, quote_of
+from services.feedback_tagger.tasks import TASKS
 from services.feedback_tagger.tasks.categorise import CATEGORISE
+from services.feedback_tagger.tasks.task import Task
 from shared.model.prices import PRICES, ModelPrice
 
 # The categories that a new installation begins with.
@@ -34,9 +37,12 @@ SPOOL_BYTES = 8 * 1024 * 1024
 BLOCK_BYTES = 256 * 1024
 LARGEST_BYTES = 20 * 1024**3
 
+TaskOption = Annotated[str, typer.Option("--task", help=f"One of {', '.join(task.name for task in TASKS.all)}.")]
 
-def quote(
+
+def quote(  # noqa: PLR0913, PLR0917  # its options
     file: Annotated[Path, typer.Argument(help="CSV or JSON Lines, as for upload; gzip too.")],
+    task: TaskOption = CATEGORISE.name,
     models: Annotated[
         list[str] | None,
         typer.Option("--model", help="A model or inference profile; may be repeated. Left out: all with a price."),
@@ -56,12 +62,13 @@ def quote(
 ) -> None:
     """Estimate tokens, dollars and minutes for FILE, by the price file. Reads the file here and asks nobody.
 
-    PROMPT_TOKENS and AGREEMENT_SHARE are taken to be at their defaults.
+    PROMPT_TOKENS, AGREEMENT_SHARE and the settings of tasks are taken to be at their defaults.
     """
+    asked = task_of(task)
     prices = _prices_of(models)
-    counts, rejected = counted(file, headers_of(aliases), rows_per_prompt=rows_per_prompt)
+    counts, rejected = counted(file, headers_of(aliases), asked, rows_per_prompt=rows_per_prompt)
     names = categories or DEFAULT_CATEGORIES
-    system = CATEGORISE.system(taxonomy_of([Category(place, name) for place, name in enumerate(names, start=1)]))
+    system = asked.system(taxonomy_of([Category(place, name) for place, name in enumerate(names, start=1)]))
     quotes = [
         quote_of(
             counts,
@@ -72,6 +79,8 @@ def quote(
             agreement_share=SHARE,
             tokens_per_minute=tokens_per_minute,
             deadline_minutes=deadline_minutes,
+            answer_tokens=asked.usual_answer_tokens,
+            votes=asked.votes,
         )
         for model_id, price in prices
     ]
@@ -81,7 +90,16 @@ def quote(
     _show(quotes, rejected)
 
 
-def counted(file: Path, headers: Headers, *, rows_per_prompt: int) -> tuple[Counts, int]:
+def task_of(name: str) -> Task:
+    """Raises UserError."""
+    try:
+        return TASKS.named(name)
+    except KeyError:
+        known = ", ".join(task.name for task in TASKS.all)
+        raise UserError(f"there is no task {name!r}", f"name one of {known}") from None
+
+
+def counted(file: Path, headers: Headers, task: Task, *, rows_per_prompt: int) -> tuple[Counts, int]:
     """What ingest would send to the model, and how many rows it would reject. Raises UserError."""
     tally = Tally(rows_per_prompt=rows_per_prompt, prompt_tokens=PROMPT_TOKENS)
     rejected = 0
@@ -89,11 +107,12 @@ def counted(file: Path, headers: Headers, *, rows_per_prompt: int) -> tuple[Coun
         with file.open("rb") as packed, SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
             text = unpacked(packed, cast(BinaryIO, spool))
             # Counting how often a text comes would hold all of them; which of its twins a row is costs nothing.
-            for entry in rows_of(text, surveyed(text, headers), lambda _: 1):
+            contents = task.reader(Source(file=text, key=f"{task.upload_prefix}{file.name}", headers=headers))
+            for entry in contents.rows(lambda _: 1):
                 if isinstance(entry, Rejected):
                     rejected += 1
-                else:
-                    tally.add(CATEGORISE.question(entry.feedback))
+                elif task.known(entry.feedback) is None:
+                    tally.add(task.question(entry.feedback))
     except FileNotFoundError:
         raise UserError(f"there is no file {file}", "check the path") from None
     except OSError as error:

@@ -1,7 +1,8 @@
 """The stand-in for a model that finds sentiment by aspect: cue words say which aspect a clause is about, a lexicon how.
 
-It sees the aspects and rows of the prompt and nothing else. It is no language model: it counts words, with VADER's rules
-for negation and emphasis and some words of support added, and understands neither irony nor what goes without saying.
+It sees the aspects and rows of the prompt and nothing else. It is no language model: it counts words, with VADER's
+rules for negation and emphasis and some words of support added, and understands neither irony nor what goes without
+saying.
 """
 
 import re
@@ -38,7 +39,8 @@ ASPECT_WORDS = (
         _split("price, cost, value, money"),
         _split(
             "price, priced, pricey, pricing, cost, money, expensive, overpriced, cheap, cheaper, worth, value, afford, "
-            "affordable, bargain, dollar, euro, pound, charg, fee, fees, refund, paid, pay, discount, deal, billed, bucks"
+            "affordable, bargain, dollar, euro, pound, charg, fee, fees, refund, paid, pay, discount, "
+            "deal, billed, bucks"
         ),
     ),
     AspectWords(
@@ -52,24 +54,24 @@ ASPECT_WORDS = (
     AspectWords(
         _split("delivery, shipping, shipment, logistics"),
         _split(
-            "deliver, ship, shipped, shipping, shipment, arriv, parcel, package, packaging, courier, tracking, transit, "
-            "carrier, came on time, came late, came early, on its way, driver, box, dispatch"
+            "deliver, ship, shipped, shipping, shipment, arriv, parcel, package, packaging, courier, tracking, "
+            "transit, carrier, came on time, came late, came early, on its way, driver, box, dispatch"
         ),
     ),
     AspectWords(
         _split("service, support, staff, help"),
         _split(
-            "service, support, staff, customer care, representative, agent, helpline, hotline, replied, reply, answered, "
-            "responded, response, rude, polite, friendly, helpful, unhelpful, call center, phone call, email, waiter, "
-            "waitress, manager, seller"
+            "service, support, staff, customer care, representative, agent, helpline, hotline, replied, reply, "
+            "answered, responded, response, rude, polite, friendly, helpful, unhelpful, call center, "
+            "phone call, email, waiter, waitress, manager, seller"
         ),
     ),
     AspectWords(
         _split("usability, ease, interface, app, design"),
         _split(
-            "easy, easier, simple, intuitive, complicated, confusing, difficult, hard to, setup, set up, install, menu, "
-            "interface, settings, instructions, manual, app, button, user friendly, use, using, navigate, login, log in, "
-            "crash, freez, update"
+            "easy, easier, simple, intuitive, complicated, confusing, difficult, hard to, setup, set up, install, "
+            "menu, interface, settings, instructions, manual, app, button, user friendly, use, using, navigate, login, "
+            "log in, crash, freez, update"
         ),
     ),
 )
