@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from services.feedback_tagger.asking import Asker
+from services.feedback_tagger.batch.lane import BatchLane
+from services.feedback_tagger.batch.parts import PartWriting
+from services.feedback_tagger.batches import Batches
 from services.feedback_tagger.bucket.port import Bucket
 from services.feedback_tagger.commands.categories import category_kinds
 from services.feedback_tagger.commands.door import CommandDoor
@@ -22,6 +25,7 @@ from services.feedback_tagger.pool import Pool
 from services.feedback_tagger.prompting import PriceOf
 from services.feedback_tagger.quoting import Quoting
 from services.feedback_tagger.singles import Singles
+from services.feedback_tagger.store.batches import BatchStore
 from services.feedback_tagger.store.commands import CommandLog
 from services.feedback_tagger.store.outcomes import OutcomeStore
 from services.feedback_tagger.store.port import RowStore, RunStore
@@ -35,6 +39,7 @@ from shared.health import Health
 from shared.idempotency.port import Idempotency
 from shared.idempotency.standing import StandingClaim
 from shared.lifecycle import Loop
+from shared.model.batch_jobs import BatchJobs
 from shared.model.port import Model
 from shared.model.prices import PRICES
 from shared.notifications.port import Notifications
@@ -81,6 +86,8 @@ class Ports:
     rows: RowStore
     single_rows: RowStore
     upkeep: Upkeep
+    batches: BatchStore
+    batch_jobs: BatchJobs
     ticket_outcomes: OutcomeStore
     commands: CommandLog
     taxonomy: TaxonomyStore
@@ -106,6 +113,9 @@ class Limits:
     agreement_least: float = LEAST
     price_of: PriceOf = PRICES.of
     deadline_minutes: float | None = None
+    batch_role_arn: str | None = None
+    batch_timeout_hours: int = 24
+    batch_look_seconds: float = 15.0
     tokens_per_minute: int | None = None
     largest_file_bytes: int = LARGEST_FILE_BYTES
     headers: Headers = field(default_factory=Headers)
@@ -162,6 +172,22 @@ def loops(
             deadline_minutes=limits.deadline_minutes,
             run_usd=limits.run_usd,
         ),
+        batch=BatchLane(
+            writing=PartWriting(
+                store=ports.batches,
+                rows=ports.rows,
+                bucket=ports.bucket,
+                jobs=ports.batch_jobs,
+                token_hex=token_hex,
+                model_id=limits.model_id,
+                rows_per_prompt=limits.rows_per_prompt,
+                prompt_tokens=limits.prompt_tokens,
+                check_share=limits.agreement_share,
+            ),
+            price=file_asker.price_of(limits.model_id),
+            timeout_hours=None if limits.batch_role_arn is None else limits.batch_timeout_hours,
+            deadline_minutes=limits.deadline_minutes,
+        ),
         largest_file_bytes=limits.largest_file_bytes,
         now=now,
         uniform=uniform,
@@ -200,6 +226,23 @@ def loops(
         terms=terms,
         now=now,
         beat=health.watch("finaliser", stalled_after=STALLED_SECONDS),
+        tasks=limits.tasks,
+        batches=ports.batches,
+    )
+    # In every installation: jobs of one whose role was taken away since must still come to their end.
+    batches = Batches(
+        store=ports.batches,
+        rows=ports.rows,
+        bucket=ports.bucket,
+        chunks=ports.chunks,
+        jobs=ports.batch_jobs,
+        price_of=limits.price_of,
+        role_arn=limits.batch_role_arn,
+        timeout_hours=limits.batch_timeout_hours,
+        look_seconds=limits.batch_look_seconds,
+        second_model=limits.unsure_model_id is not None,
+        uniform=uniform,
+        beat=health.watch("batches", stalled_after=STALLED_SECONDS + limits.batch_look_seconds),
         tasks=limits.tasks,
     )
     sweeper = Sweeper(
@@ -300,5 +343,6 @@ def loops(
             ),
         ),
         Loop("finaliser", finaliser.run),
+        Loop("batches", batches.run),
         Loop("sweeper", sweeper.run),
     )

@@ -14,6 +14,8 @@ from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 
 from services.feedback_tagger.aside import aside
+from services.feedback_tagger.batch.lane import BatchLane
+from services.feedback_tagger.batch.parts import Framed
 from services.feedback_tagger.bucket.port import Bucket
 from services.feedback_tagger.domain.feedback import Row
 from services.feedback_tagger.domain.headers import Headers
@@ -26,6 +28,7 @@ from services.feedback_tagger.domain.run import (
     run_document_key,
     run_id,
 )
+from services.feedback_tagger.domain.taxonomy import Taxonomy
 from services.feedback_tagger.domain.text_file import UnusableFile
 from services.feedback_tagger.domain.unpacking import LARGEST_FILE_BYTES
 from services.feedback_tagger.domain.upload import Rejected
@@ -33,6 +36,7 @@ from services.feedback_tagger.messages.chunk import chunk_as_json, row_as_json
 from services.feedback_tagger.messages.uploaded import Uploaded, uploads_in
 from services.feedback_tagger.occurrences import counted_occurrences
 from services.feedback_tagger.planner.chunks import ChunkLimits, Cut, Sized, chunked
+from services.feedback_tagger.planner.lane import LANE_METADATA, wanted_lane
 from services.feedback_tagger.planner.prompt import row_tokens
 from services.feedback_tagger.planner.quote import Quote
 from services.feedback_tagger.quoting import Quoting, Sample
@@ -75,6 +79,7 @@ class Ingest:
     tokens_per_prompt: int = 0
     headers: Headers = field(default_factory=Headers)
     quoting: Quoting | None = None
+    batch: BatchLane | None = None
     largest_file_bytes: int = LARGEST_FILE_BYTES
     now: Now = field(repr=False)
     uniform: Uniform = field(repr=False)
@@ -140,16 +145,22 @@ class Ingest:
             except UnusableFile as unusable:
                 await self._end_without_rows(opened, str(unusable))
                 return None
+            if quote is not None and self.batch is not None:
+                said = await self.bucket.metadata(uploaded.key, version_id=uploaded.version_id)
+                task = self.tasks.named(opened.state.task)
+                quote = self.batch.quoted(quote, opened, task, wanted_lane(said.get(LANE_METADATA)))
             progress = Ingested(
                 encoding=contents.encoding,
                 date_order=contents.date_order,
                 quote=json.dumps(quote.as_document()) if quote else "",
             )
-            # What was begun goes on: its first rows are paid for.
-            if quote is not None and not opened.cuts and (refusal := self._refusal(quote)):
+            if quote is not None and not _is_begun(opened) and (refusal := self._refusal(quote)):
                 await self._end_without_rows(opened, refusal, progress)
                 return None
-            done = await self._send_chunks(opened, contents, damage, progress)
+            if quote is not None and self.batch is not None and quote.lane == "batch":
+                done = await self._write_parts(self.batch, opened, contents, damage, progress)
+            else:
+                done = await self._send_chunks(opened, contents, damage, progress)
         if done is None:
             log.warning("file_overtaken", run_id=run)
             return GiveBack("another task reads the same file", after=OVERTAKEN_SECONDS)
@@ -215,20 +226,65 @@ class Ingest:
                     return None
                 await send_all(self.chunks, _messages(run, task, number, some), uniform=self.uniform)
                 noted, number, at_once = number, number + len(some), CHUNKS_AT_ONCE
-            tally.rejects.finish()
-            if tally.rejects.count:
-                await self.bucket.put_file(
-                    rejects_key(run), cast(BinaryIO, rejects_file), content_type="text/csv; charset=utf-8"
-                )
-        done = replace(
-            progress,
-            problem=damage or _problem(tally),
-            rows_read=tally.rows,
-            rows_rejected=tally.rejects.count,
-            chunks_sent=number,
-            total_chunks=number,
-        )
+            await self._keep_rejects(run, tally, cast(BinaryIO, rejects_file))
+        done = _all_sent(progress, tally, damage, chunks=number)
         return done if await self.store.note_ingest(run, done, after=noted) else None
+
+    async def _write_parts(
+        self, batch: BatchLane, opened: OpenedRun, contents: Contents, damage: str, progress: Ingested
+    ) -> Ingested | None:
+        """Write what no part has yet; None if another task is ahead. The batch loop does the rest.
+
+        How a part is cut is kept with the part itself, so whoever takes over goes on behind the last one.
+        """
+        run, task = opened.state.run_id, self.tasks.named(opened.state.task)
+        limits = ChunkLimits(rows=opened.rows_per_chunk, bytes=CHUNK_BYTES, tokens=opened.tokens_per_chunk)
+        # The lane comes first: an ingest that took over in the other one would send the same chunks there.
+        noted = opened.chunks_sent
+        if not await self.store.note_ingest(run, replace(progress, chunks_sent=noted), after=noted):
+            return None
+        with (
+            SpooledTemporaryFile(max_size=SPOOL_BYTES) as rejects_file,
+            counted_occurrences() as occurrence,
+            closing(contents.rows(occurrence)) as entries,
+        ):
+            tally = _Tally(RejectList(cast(BinaryIO, rejects_file)), task)
+            async with batch.begun(run, task, await self._taxonomy()) as parts:
+                number = parts.chunks
+                chunks = chunked(tally.accepted(entries), limits, cuts=(parts.place,))
+                while some := await aside(_next_of, chunks, CHUNKS_AT_ONCE):
+                    bodies = [message.body for message in _messages(run, task, number, some)]
+                    framed = [
+                        Framed(place, body, cut.end)
+                        for place, (body, cut) in enumerate(zip(bodies, some, strict=True), start=number)
+                    ]
+                    number += len(some)
+                    if not await parts.add(framed):
+                        return None
+                    progress = replace(
+                        progress,
+                        rows_read=tally.rows,
+                        rows_rejected=tally.rejects.count,
+                        chunks_sent=parts.chunks,
+                        cuts=(parts.place,),
+                    )
+                    if not await self.store.note_ingest(run, progress, after=noted):
+                        return None
+                    noted = parts.chunks
+                if not await parts.finish():
+                    return None
+            await self._keep_rejects(run, tally, cast(BinaryIO, rejects_file))
+        done = _all_sent(progress, tally, damage, chunks=number)
+        return done if await self.store.note_ingest(run, done, after=noted) else None
+
+    async def _taxonomy(self) -> Taxonomy:
+        assert self.quoting is not None  # Without a quote no file takes the batch lane.
+        return await self.quoting.taxonomy()
+
+    async def _keep_rejects(self, run: str, tally: "_Tally", file: BinaryIO) -> None:
+        tally.rejects.finish()
+        if tally.rejects.count:
+            await self.bucket.put_file(rejects_key(run), file, content_type="text/csv; charset=utf-8")
 
     async def _answer_repeat(self, state: RunState, sequencer: str) -> None:
         """Say that nothing was added. The bucket goes on showing what the run itself came to, with one repeat more."""
@@ -261,6 +317,22 @@ class _Tally:
                 text = row_as_json(entry)
                 size = len(text) if text.isascii() else len(text.encode())
                 yield Sized(text, self.rows, size, row_tokens(question(entry.feedback)))
+
+
+def _is_begun(opened: OpenedRun) -> bool:
+    """Whether rows of it are on their way to the model: what was begun goes on, its first rows are paid for."""
+    return bool(opened.cuts) or opened.state.expected.get("lane") == "batch"
+
+
+def _all_sent(progress: Ingested, tally: _Tally, damage: str, *, chunks: int) -> Ingested:
+    return replace(
+        progress,
+        problem=damage or _problem(tally),
+        rows_read=tally.rows,
+        rows_rejected=tally.rejects.count,
+        chunks_sent=chunks,
+        total_chunks=chunks,
+    )
 
 
 def _next_of(chunks: Iterator[Cut[str]], at_most: int) -> list[Cut[str]]:

@@ -30,6 +30,7 @@ from shared.idempotency.dynamodb import DynamoDbIdempotency
 from shared.lifecycle import Loop, StopEvent, run_loops, stop_on_signals
 from shared.logs import configure_logs, logger
 from shared.model.bedrock import BedrockModel
+from shared.model.bedrock_batch_jobs import BedrockBatchJobs
 from shared.model.day_blocks import day_budgets
 from shared.model.dynamodb_shares import DynamoDbShares
 from shared.model.dynamodb_spend import DynamoDbSpend
@@ -93,6 +94,9 @@ async def run(environment: Mapping[str, str], *, opened: Callable[[Ports], Ports
             agreement_share=settings.agreement_share,
             agreement_least=settings.agreement_least,
             deadline_minutes=settings.feedback_deadline_minutes,
+            batch_role_arn=settings.batch_role_arn,
+            batch_timeout_hours=settings.batch_timeout_hours,
+            batch_look_seconds=settings.batch_look_seconds,
             largest_file_bytes=settings.largest_file_bytes,
             headers=read_aliases(settings.header_aliases),
             tasks=tasks_of(
@@ -141,6 +145,7 @@ async def _open_ports(
     store = await stack.enter_async_context(open_store(door, connections=settings.pool_workers + 6))
     singles_store = await stack.enter_async_context(open_store(door, connections=SINGLES_CONNECTIONS))
     model, single_model, quotas = await _open_models(settings, stack, session, dynamodb, BedrockModel(bedrock), owner)
+    control = await stack.enter_async_context(open_client(session, "bedrock", connections=4))
     ports = Ports(
         files=SqsQueue(sqs, settings.feedback_files_queue_url),
         files_dead=SqsQueue(sqs, settings.feedback_files_dead_queue_url),
@@ -160,6 +165,8 @@ async def _open_ports(
         rows=store.rows,
         single_rows=singles_store.rows,
         upkeep=store.upkeep,
+        batches=store.batches,
+        batch_jobs=BedrockBatchJobs(control),
         ticket_outcomes=store.outcomes,
         commands=store.commands,
         taxonomy=store.taxonomy,

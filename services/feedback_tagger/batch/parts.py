@@ -82,7 +82,7 @@ class Parts:
         left = list(chunks)
         while left:
             if self._open is None:
-                self._open = await aside(_OpenPart, self, left[0].number)
+                self._open = await aside(_OpenPart, self.header)
             written = await aside(self._write, self._open, left, there)
             del left[:written]
             if left and not await self._close_part():
@@ -179,12 +179,11 @@ async def begun(
 class _OpenPart:
     """A part on disk, not yet in the bucket."""
 
-    def __init__(self, parts: Parts, first_chunk: int) -> None:
+    def __init__(self, header: Header) -> None:
         self.rows = _file()
         self.input = _file()
-        self.first_chunk = first_chunk
         self.chunks = self.records = self.end = self._bytes = 0
-        self.rows.write(_encoded(header_line(parts.header)))
+        self.rows.write(_encoded(header_line(header)))
 
     def take(self, chunk: Framed, line: bytes, records: Sequence[bytes], limits: BatchLimits) -> bool:
         """False, and nothing written, if the job would have too much with it; a first chunk is always taken."""

@@ -1,7 +1,7 @@
 """The bucket port in memory, for tests of the loops."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -16,6 +16,7 @@ class MemoryBucket:
     name: str = "bucket"
     objects: dict[str, bytes] = field(default_factory=dict)
     content_types: dict[str, str] = field(default_factory=dict)
+    user_metadata: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def etag(self, key: str) -> str:
         return hashlib.md5(self.objects[key], usedforsecurity=False).hexdigest()
@@ -31,6 +32,9 @@ class MemoryBucket:
                 yield body[start : start + 7]
 
         yield OpenObject(etag=self.etag(key), size=len(body), blocks=blocks())
+
+    async def metadata(self, key: str, *, version_id: str | None) -> Mapping[str, str]:
+        return {} if version_id not in (None, "", "null") else self.user_metadata.get(key, {})
 
     async def put(self, key: str, body: bytes, *, content_type: str) -> None:
         self.objects[key] = body

@@ -1,6 +1,6 @@
 """The promise of the bucket, whichever service is behind it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
@@ -30,6 +30,10 @@ class Bucket(Protocol):
 
         No more is downloaded than is asked of ``blocks``.
         """
+        ...
+
+    async def metadata(self, key: str, *, version_id: str | None) -> Mapping[str, str]:
+        """What the uploader said about the object, by lower-case names; empty if it is gone."""
         ...
 
     async def put(self, key: str, body: bytes, *, content_type: str) -> None:

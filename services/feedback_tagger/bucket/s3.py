@@ -1,6 +1,6 @@
 """The bucket port on S3."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, BinaryIO
 
@@ -30,12 +30,9 @@ class S3Bucket:
 
     @asynccontextmanager
     async def open(self, key: str, *, version_id: str | None) -> AsyncIterator[OpenObject]:
-        which: dict[str, str] = {"Bucket": self._name, "Key": key}
-        if version_id not in (None, "", "null"):
-            which["VersionId"] = str(version_id)
         with aws_errors():
             try:
-                answer = await self._client.get_object(**which)
+                answer = await self._client.get_object(**self._which(key, version_id))
             except ClientError as error:
                 if error.response.get("Error", {}).get("Code") in GONE_CODES:
                     raise ObjectGone(key) from error
@@ -44,6 +41,16 @@ class S3Bucket:
             yield OpenObject(
                 etag=str(answer["ETag"]).strip('"'), size=int(answer["ContentLength"]), blocks=_blocks(body)
             )
+
+    async def metadata(self, key: str, *, version_id: str | None) -> Mapping[str, str]:
+        with aws_errors():
+            try:
+                answer = await self._client.head_object(**self._which(key, version_id))
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") in GONE_CODES:
+                    return {}
+                raise
+        return {str(name).lower(): str(value) for name, value in answer.get("Metadata", {}).items()}
 
     async def put(self, key: str, body: bytes, *, content_type: str) -> None:
         with aws_errors():
@@ -71,6 +78,12 @@ class S3Bucket:
                 # Parts of an upload that is neither completed nor aborted are paid for, unseen, for ever.
                 await self._client.abort_multipart_upload(**upload)
                 raise
+
+    def _which(self, key: str, version_id: str | None) -> dict[str, str]:
+        which = {"Bucket": self._name, "Key": key}
+        if version_id not in (None, "", "null"):
+            which["VersionId"] = str(version_id)
+        return which
 
 
 async def _blocks(body: Any) -> AsyncIterator[bytes]:

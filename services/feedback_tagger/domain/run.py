@@ -160,8 +160,15 @@ def repeat_document(state: RunState, *, now: float, unknown: str, terms: Terms =
     return document(again, now=now, unknown=unknown, terms=terms)
 
 
-def document(state: RunState, *, now: float, unknown: str, terms: Terms = Terms()) -> dict[str, Any]:
-    """The run as its readers get it, on SNS and in the bucket.
+def document(
+    state: RunState,
+    *,
+    now: float,
+    unknown: str,
+    terms: Terms = Terms(),
+    batch: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """The run as its readers get it, on SNS and in the bucket; ``batch`` are its parts if it is asked by batch jobs.
 
     Once it is over, ``rows = stored + duplicates + rejected``; ``failed`` of the rejected died on the way to a label.
     """
@@ -208,6 +215,8 @@ def document(state: RunState, *, now: float, unknown: str, terms: Terms = Terms(
         "throttles": state.spent.throttles,
         "cost": _cost(state, terms),
         "tier": str(state.expected.get("tier", "default")),
+        "lane": str(state.expected.get("lane", "realtime")),
+        "batch": [dict(part) for part in batch],
         "rows_per_prompt": terms.rows_per_prompt,
         "agreement": [_agreement(each) for each in sorted(state.agreement, key=lambda each: -each.rows_per_prompt)],
         "waiting_until": _moment(state.waiting_until) if _is_waiting(state, now) else None,

@@ -15,6 +15,7 @@ from typing import Any
 from services.feedback_tagger.domain.spent import NANO, Spent
 from services.feedback_tagger.planner.agreement import EARLY_LINES, share_to_check
 from services.feedback_tagger.planner.batch import planned
+from services.feedback_tagger.planner.lane import Lane
 from services.feedback_tagger.planner.prompt import FRAME_TOKENS, row_tokens
 from services.feedback_tagger.planner.tier import Tier, choose_tier
 from shared.model.port import Usage
@@ -93,7 +94,8 @@ class Tally:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
     """Tokens are estimates. ``usd`` by tier has None where the model is not sold at it, and is None where it has no
-    price. ``agreement_prompts`` and the tokens behind them are in the totals."""
+    price. ``batch_hours`` is after how long a batch job is over at the latest. ``agreement_prompts`` and the tokens
+    behind them are in the totals."""
 
     model_id: str
     rows: int
@@ -110,11 +112,14 @@ class Quote:
     minutes: float | None
     share_of_a_day: float | None
     prices_as_of: str
+    lane: Lane = "realtime"
+    lane_because: str = ""
+    batch_hours: int | None = None
 
     @property
     def nano_usd(self) -> int | None:
-        """What the run is expected to cost at the tier that was chosen."""
-        chosen = None if self.usd is None else self.usd[self.tier]
+        """What the run is expected to cost at the tier, or in the lane, that was chosen."""
+        chosen = None if self.usd is None else self.usd["batch" if self.lane == "batch" else self.tier]
         return None if chosen is None else int(chosen * NANO)
 
     def as_document(self) -> dict[str, Any]:
@@ -133,6 +138,9 @@ class Quote:
             "nano_usd": self.nano_usd,
             "usd": None if self.usd is None else {tier: _plain(usd) for tier, usd in self.usd.items()},
             "tier": self.tier,
+            "lane": self.lane,
+            "lane_because": self.lane_because,
+            "batch_hours": self.batch_hours,
             "tokens_per_minute": self.tokens_per_minute,
             "minutes": None if self.minutes is None else round(self.minutes, 2),
             "share_of_a_day": None if self.share_of_a_day is None else round(self.share_of_a_day, 4),

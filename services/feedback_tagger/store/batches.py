@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 PartState: TypeAlias = Literal["written", "submitted", "ended"]
 
@@ -46,6 +46,25 @@ class Part(NewPart):
 
     progress: Progress
     age_seconds: float
+
+
+def as_document(part: Part) -> dict[str, Any]:
+    """The part as a run's document shows it."""
+    progress = part.progress
+    return {
+        "part": part.part,
+        "state": progress.state,
+        "job_arn": progress.job_arn,
+        "status": progress.status,
+        "reason": progress.reason,
+        "records": {
+            "total": part.records,
+            "processed": progress.processed,
+            "succeeded": progress.succeeded,
+            "failed": progress.failed,
+        },
+        "chunks": {"total": part.chunks, "merged": progress.merged, "asked_again": progress.asked_again},
+    }
 
 
 class BatchStore(Protocol):
