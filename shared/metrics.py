@@ -41,9 +41,10 @@ class EmbeddedMetrics:
     """A step of structlog's: adds the metrics of a line to it. ``now`` gives seconds since the epoch."""
 
     def __init__(self, metrics: Iterable[Metric], *, now: Callable[[], float]) -> None:
-        self._by_event: dict[str, list[Metric]] = {}
+        # By event, then by dimensions: metrics of the same ones share a directive, since bytes cost.
+        self._by_event: dict[str, dict[tuple[str, ...], list[Metric]]] = {}
         for metric in metrics:
-            self._by_event.setdefault(metric.event, []).append(metric)
+            self._by_event.setdefault(metric.event, {}).setdefault(metric.by, []).append(metric)
         self._now = now
 
     def __call__(self, _logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -51,25 +52,24 @@ class EmbeddedMetrics:
         if on_this_line is None:
             return line
         directives = []
-        for metric in on_this_line:
-            value = _value(metric, line)
-            if value is None:
-                continue
-            line[metric.name] = value
-            dimensions = [[*COMMON], *([[*COMMON, *metric.by]] if metric.by else [])]
-            directives.append(
-                {
-                    "Namespace": NAMESPACE,
-                    # A dimension that the line lacks, or that is no text, makes CloudWatch drop the directive.
-                    "Dimensions": [
-                        each for each in dimensions if all(isinstance(line.get(name), str) for name in each)
-                    ],
-                    "Metrics": [{"Name": metric.name, "Unit": metric.unit}],
-                }
-            )
+        for by, metrics in on_this_line.items():
+            there = []
+            for metric in metrics:
+                value = _value(metric, line)
+                if value is not None:
+                    line[metric.name] = value
+                    there.append({"Name": metric.name, "Unit": metric.unit})
+            if there:
+                directives.append({"Namespace": NAMESPACE, "Dimensions": _dimensions(by, line), "Metrics": there})
         if directives:
             line["_aws"] = {"Timestamp": round(self._now() * 1000), "CloudWatchMetrics": directives}
         return line
+
+
+def _dimensions(by: tuple[str, ...], line: Mapping[str, Any]) -> list[list[str]]:
+    """Sets of fields. A field that the line lacks, or that is no text, makes CloudWatch drop the directive."""
+    sets = [[*COMMON], *([[*COMMON, *by]] if by else [])]
+    return [each for each in sets if all(isinstance(line.get(name), str) for name in each)]
 
 
 def _value(metric: Metric, line: Mapping[str, Any]) -> float | int | list[float | int] | None:

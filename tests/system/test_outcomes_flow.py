@@ -39,7 +39,11 @@ def metrics_in(folder: Path, name: str) -> list[dict[str, Any]]:
     return [
         line
         for line in said
-        if any(each["Metrics"][0]["Name"] == name for each in line.get("_aws", {}).get("CloudWatchMetrics", ()))
+        if any(
+            metric["Name"] == name
+            for directive in line.get("_aws", {}).get("CloudWatchMetrics", ())
+            for metric in directive["Metrics"]
+        )
     ]
 
 

@@ -17,16 +17,18 @@ DEAD = Metric(
 )
 
 
+CALLS = Metric(name="TicketModelCalls", event="ticket_ended", unit="Count", value="model_calls", says="model calls")
 WAITED = Metric(name="SingleSeconds", event="singles", unit="Seconds", value="seconds", says="a row's way")
 
 
 def told(**fields: Any) -> dict[str, Any]:
     line = {"deployment": "deskhand", "service": "ticket_agent", **fields}
-    return dict(EmbeddedMetrics((ENDED, TOOK, DEAD, WAITED), now=lambda: 1_700_000_000.5)(None, "info", line))
+    return dict(EmbeddedMetrics((ENDED, TOOK, CALLS, DEAD, WAITED), now=lambda: 1_700_000_000.5)(None, "info", line))
 
 
 def directives(line: dict[str, Any]) -> dict[str, Any]:
-    return {each["Metrics"][0]["Name"]: each for each in line["_aws"]["CloudWatchMetrics"]}
+    """The directive that each metric of a line stands in."""
+    return {metric["Name"]: each for each in line["_aws"]["CloudWatchMetrics"] for metric in each["Metrics"]}
 
 
 def test_a_line_carries_its_metrics_as_members_that_are_named_under_aws() -> None:
@@ -38,6 +40,14 @@ def test_a_line_carries_its_metrics_as_members_that_are_named_under_aws() -> Non
         "Dimensions": [["deployment", "service"]],
         "Metrics": [{"Name": "TicketMilliseconds", "Unit": "Milliseconds"}],
     }
+
+
+def test_metrics_of_the_same_dimensions_share_a_directive() -> None:
+    line = told(event="ticket_ended", ending="resolved", run_ms=250, model_calls=4)
+    assert [[metric["Name"] for metric in each["Metrics"]] for each in line["_aws"]["CloudWatchMetrics"]] == [
+        ["TicketsEnded"],
+        ["TicketMilliseconds", "TicketModelCalls"],
+    ]
 
 
 def test_a_metric_by_a_field_is_a_second_series() -> None:
