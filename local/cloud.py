@@ -92,7 +92,10 @@ def running_cloud(
         tell(f"queues, tables, topics and the bucket are there ({time.monotonic() - began:.1f} s)")
         postgres = postgres_start.result()
         database_url = postgres.create_database(name)
-        cloud = Cloud(emulator, postgres, bedrock_start.result(), resources, database_url, folder)
+        bedrock = bedrock_start.result()
+        # Batch jobs read and write the emulator's S3.
+        bedrock.control("s3", emulator.environment(), method="PUT")
+        cloud = Cloud(emulator, postgres, bedrock, resources, database_url, folder)
         yield cloud
 
 

@@ -4,7 +4,8 @@
 
 Point ``AWS_ENDPOINT_URL_`` + ``BEDROCK_RUNTIME``, ``BEDROCK``, ``BEDROCK_AGENT_RUNTIME`` and ``BEDROCK_AGENTCORE`` at
 the URL. Operations: Converse, InvokeModel (Titan Text Embeddings V2), CountTokens; ListFoundationModels,
-GetFoundationModel, ListInferenceProfiles, GetInferenceProfile; Retrieve, InvokeAgent; InvokeHarness. botocore's own
+GetFoundationModel, ListInferenceProfiles, GetInferenceProfile; CreateModelInvocationJob and its like (``jobs``: of the
+type Converse, on the S3 that PUT /_control/s3 names); Retrieve, InvokeAgent; InvokeHarness. botocore's own
 service models decide what is a valid request; errors come in REST-JSON's shape, event streams in their real framing.
 
 It is not a language model. Four stand-ins answer Converse, agents and harnesses, chosen by what the request is, for

@@ -15,6 +15,7 @@ from aiohttp import web
 from local.bedrock import catalogue, control, delivery, errors, faults, operations, wire
 from local.bedrock.delivery import Lost
 from local.bedrock.errors import Refusal, invalid
+from local.bedrock.jobs import Jobs
 from local.bedrock.quota import Throttled
 from local.bedrock.settings import Fault, Settings
 from local.bedrock.state import Counts, State, names_of
@@ -40,13 +41,18 @@ def build(settings: Settings, clock: Clock | None = None) -> web.Application:
     clock = clock or Clock()
     state = State(settings, clock.monotonic)
     models = wire.operation_models()
+    jobs = Jobs(state=state, converse_model=models["Converse"], wall=clock.wall, sleep=clock.sleep)
     app = web.Application(client_max_size=LARGEST_BODY)
+    app.on_cleanup.append(lambda _: jobs.close())
     # The control routes come first: the last route of all takes what is left.
-    app.add_routes(control.routes(state))
+    app.add_routes(control.routes(state, jobs))
     for name, model in models.items():
-        handler = (
-            _look_up(models, name, clock) if name in operations.LOOK_UPS else _invocation(models, name, state, clock)
-        )
+        if name in operations.LOOK_UPS:
+            handler = _look_up(models, name, clock)
+        elif name in operations.JOBS:
+            handler = _job(models, name, operations.JOBS[name](jobs), clock)
+        else:
+            handler = _invocation(models, name, state, clock)
         # The SDK writes an id's ":" and "/" escaped, so one path segment holds a whole ARN.
         app.router.add_route(model.http["method"], model.http["requestUri"], _guarded(handler, clock))
     app.router.add_route("*", "/{anything:.*}", _guarded(_unknown, clock))
@@ -77,6 +83,14 @@ def _look_up(models: wire.Models, name: str, clock: Clock) -> Handler:
         return delivery.response(
             Reply.of(operations.LOOK_UPS[name](asked, _region(request), clock.wall())), clock.new_id()
         )
+
+    return handle
+
+
+def _job(models: wire.Models, name: str, act: operations.OnJobs, clock: Clock) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        asked = wire.parameters(models[name], await _arrived(request))
+        return delivery.response(Reply.of(await act(asked, _region(request))), clock.new_id())
 
     return handle
 

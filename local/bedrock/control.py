@@ -13,6 +13,9 @@
     PUT    /_control/agents/ID                  how it calls its tools
     GET    /_control/sessions                   the conversations that agents and harnesses keep here
     DELETE /_control/sessions                   all of them forgotten, as if they had idled out
+    GET    /_control/jobs                       the batch jobs that were created here
+    PUT    /_control/jobs                       how jobs go from now on: seconds, records, errors, end
+    PUT    /_control/s3                         the AWS variables of the S3 that jobs read and write
     POST   /_control/reset                      everything as it was at the start
 
 Bodies are the shapes of ``local.bedrock.settings`` as JSON; what does not fit is answered 400 with the reason. Every
@@ -26,14 +29,16 @@ from typing import Any
 from aiohttp import web
 from pydantic import ValidationError
 
+from local.bedrock.jobs import Jobs
 from local.bedrock.settings import Agent, Fault, KnowledgeBase, Settings
+from local.bedrock.settings import Jobs as JobSettings
 from local.bedrock.state import State
 
 Action = Callable[[web.Request, Any], Any]
 DONE: dict[str, Any] = {"ok": True}
 
 
-def routes(state: State) -> list[web.RouteDef]:
+def routes(state: State, batch: Jobs) -> list[web.RouteDef]:
     """Every row of the table above."""
 
     def settings(_: web.Request, __: Any) -> Any:
@@ -85,11 +90,23 @@ def routes(state: State) -> list[web.RouteDef]:
         state.sessions.clear()
         return DONE
 
+    def jobs(_: web.Request, __: Any) -> Any:
+        return batch.as_json()
+
+    def put_jobs(_: web.Request, body: Any) -> Any:
+        state.settings = state.settings.with_jobs(JobSettings.model_validate(body))
+        return DONE
+
+    def put_s3(_: web.Request, body: Any) -> Any:
+        batch.s3 = {str(name): str(value) for name, value in _object(body).items()}
+        return DONE
+
     def stats(_: web.Request, __: Any) -> Any:
         return state.as_json()
 
     def reset(_: web.Request, __: Any) -> Any:
         state.reset()
+        batch.forget()
         return DONE
 
     table: tuple[tuple[str, str, Action], ...] = (
@@ -106,6 +123,9 @@ def routes(state: State) -> list[web.RouteDef]:
         ("PUT", "/agents/{id}", put_agent),
         ("GET", "/sessions", sessions),
         ("DELETE", "/sessions", delete_sessions),
+        ("GET", "/jobs", jobs),
+        ("PUT", "/jobs", put_jobs),
+        ("PUT", "/s3", put_s3),
         ("POST", "/reset", reset),
     )
     return [web.route(method, f"/_control{path}", _answering(action)) for method, path, action in table]

@@ -8,6 +8,7 @@ from aiohttp import web
 STATUSES = {
     "AccessDeniedException": 403,
     "BadGatewayException": 502,
+    "ConflictException": 400,
     "DependencyFailedException": 424,
     "InternalServerException": 500,
     "ModelErrorException": 424,

@@ -2,12 +2,13 @@
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from local.bedrock import agents, catalogue, conversation, converse, harnesses, retrieve, stand_ins, titan, tokens
 from local.bedrock.errors import invalid, not_found
+from local.bedrock.jobs import Jobs
 from local.bedrock.settings import KnowledgeBase, Settings
 from local.bedrock.work import STAND_IN_HEADER, Call, Output, Reply, Work
 
@@ -164,6 +165,13 @@ INVOCATIONS: Mapping[str, Callable[[Call], Work]] = {
     "Converse": converse_work,
     "InvokeModel": invoke_model_work,
     "CountTokens": count_tokens_work,
+}
+OnJobs: TypeAlias = Callable[[Mapping[str, Any], str], Awaitable[dict[str, Any]]]
+JOBS: Mapping[str, Callable[[Jobs], OnJobs]] = {
+    "CreateModelInvocationJob": lambda jobs: jobs.create,
+    "GetModelInvocationJob": lambda jobs: jobs.get,
+    "StopModelInvocationJob": lambda jobs: jobs.stop,
+    "ListModelInvocationJobs": lambda jobs: jobs.listed,
 }
 LOOK_UPS: Mapping[str, Callable[[Mapping[str, Any], str, datetime], dict[str, Any]]] = {
     "ListFoundationModels": list_foundation_models,

@@ -144,11 +144,24 @@ class Harness(_Strict):
     idle_seconds: float = Field(default=900, gt=0)
 
 
+class Jobs(_Strict):
+    """How batch jobs go: for how long, with how many records, and to which end. The first ``fail_records`` records come
+    back with an error, ``drop_records`` behind them not at all. PartiallyCompleted answers the first half."""
+
+    seconds: float = Field(default=0, ge=0)
+    minimum_records: int = Field(default=100, ge=1)
+    maximum_records: int = Field(default=50_000, ge=1)
+    fail_records: int = Field(default=0, ge=0)
+    drop_records: int = Field(default=0, ge=0)
+    ends_as: Literal["Completed", "PartiallyCompleted", "Failed", "Expired"] = "Completed"
+
+
 class Settings(_Strict):
     models: dict[str, dict[str, Any]] = {}
     knowledge_bases: dict[str, KnowledgeBase] = {}
     agents: dict[str, Agent] = {}
     harnesses: dict[str, Harness] = {}
+    jobs: Jobs = Jobs()
 
     @model_validator(mode="after")
     def _are_all_valid(self) -> "Settings":
@@ -171,6 +184,9 @@ class Settings(_Strict):
 
     def with_agent(self, name: str, agent: Agent) -> "Settings":
         return self._with(agents={**self.agents, name: agent})
+
+    def with_jobs(self, jobs: Jobs) -> "Settings":
+        return self._with(jobs=jobs)
 
     def _with(self, **changes: Any) -> "Settings":
         return Settings(**{**dict(self), **changes})

@@ -29,7 +29,16 @@ def operation_models() -> dict[str, OperationModel]:
     session = botocore.session.get_session()
     wanted = {
         "bedrock-runtime": ("Converse", "InvokeModel", "CountTokens"),
-        "bedrock": ("ListFoundationModels", "GetFoundationModel", "GetInferenceProfile", "ListInferenceProfiles"),
+        "bedrock": (
+            "ListFoundationModels",
+            "GetFoundationModel",
+            "GetInferenceProfile",
+            "ListInferenceProfiles",
+            "CreateModelInvocationJob",
+            "GetModelInvocationJob",
+            "StopModelInvocationJob",
+            "ListModelInvocationJobs",
+        ),
         "bedrock-agent-runtime": ("Retrieve", "InvokeAgent"),
         "bedrock-agentcore": ("InvokeHarness",),
     }
