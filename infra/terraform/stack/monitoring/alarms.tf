@@ -42,47 +42,62 @@ locals {
     {
       stream-late = {
         description = "Changes of tickets are read from the table's stream more than five minutes late. Records live 24 hours. docs/runbook.md#stream-late"
-        namespace   = var.metric_namespace, metric = "IteratorAge", dimensions = {}
+        namespace   = local.metric_namespace, metric = "IteratorAge", dimensions = local.ticket_metrics
         statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 300, minutes = 5, of = 5, missing = "notBreaching"
       }
       records-lost = {
         description = "Records of the Ticket table's stream were gone before they were read; the sweeper finds their tickets by the table. docs/runbook.md#records-lost"
-        namespace   = var.metric_namespace, metric = "RecordsLost", dimensions = {}
+        namespace   = local.metric_namespace, metric = "RecordsLost", dimensions = local.ticket_metrics
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0, minutes = 1, of = 1, missing = "notBreaching"
       }
       poison-record = {
         description = "A change of a ticket could not be passed on and was set aside. docs/runbook.md#poison-record"
-        namespace   = var.metric_namespace, metric = "PoisonRecords", dimensions = {}
+        namespace   = local.metric_namespace, metric = "PoisonRecords", dimensions = local.ticket_metrics
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0, minutes = 1, of = 1, missing = "notBreaching"
       }
       model-refused = {
         description = "The model refuses the ticket agent's requests for good: no access, no such model, or its end of life. Tickets go to people. docs/runbook.md#model-refused"
-        namespace   = var.metric_namespace, metric = "ModelRefused", dimensions = {}
+        namespace   = local.metric_namespace, metric = "ModelRefused", dimensions = local.ticket_metrics
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 2, minutes = 1, of = 1, missing = "notBreaching"
       }
       ticket-day-budget = {
         description = "The tokens that tickets may use today are spent: people get the tickets until midnight UTC. docs/runbook.md#ticket-day-budget"
-        namespace   = var.metric_namespace, metric = "TicketDayBudgetSpent", dimensions = {}
+        namespace   = local.metric_namespace, metric = "TicketDayBudgetSpent", dimensions = local.ticket_metrics
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0, minutes = 1, of = 1, missing = "notBreaching"
       }
       chunks-dead = {
         description = "Rows of a feedback file were given up; they are listed among its rejects. docs/runbook.md#chunks-dead"
-        namespace   = var.metric_namespace, metric = "ChunksDead", dimensions = {}
+        namespace   = local.metric_namespace, metric = "ChunksDead", dimensions = local.feedback_metrics
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0, minutes = 1, of = 1, missing = "notBreaching"
       }
       runs-failed = {
         description = "A feedback file ended as failed: more than a fifth of its rows got no label. docs/runbook.md#runs-failed"
-        namespace   = var.metric_namespace, metric = "RunsFailed", dimensions = {}
+        namespace   = local.metric_namespace, metric = "RunsFailed", dimensions = local.feedback_metrics
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0, minutes = 1, of = 1, missing = "notBreaching"
+      }
+      runs-given-up = {
+        description = "A feedback file stood still for a day and was ended short; its result says how many rows are missing. docs/runbook.md#runs-given-up"
+        namespace   = local.metric_namespace, metric = "RunsGivenUp", dimensions = local.feedback_metrics
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0, minutes = 1, of = 1, missing = "notBreaching"
+      }
+      feedback-day-budget = {
+        description = "The dollars that feedback may cost today are spent: rows wait until midnight UTC, or until somebody raises feedback_usd_per_day. docs/runbook.md#feedback-day-budget"
+        namespace   = local.metric_namespace, metric = "WaitingForBudget", dimensions = local.feedback_metrics
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0, minutes = 1, of = 1, missing = "notBreaching"
+      }
+      migration-stopped = {
+        description = "A migration of the database stopped half-way; tasks of the new build do not start. docs/runbook.md#migration-stopped"
+        namespace   = local.metric_namespace, metric = "MigrationsStopped", dimensions = local.feedback_metrics
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0, minutes = 1, of = 1, missing = "notBreaching"
       }
       counts-do-not-add-up = {
         description = "Rows of a feedback file are neither stored nor rejected: a defect of ours, and the one thing that must not happen. docs/runbook.md#counts-do-not-add-up"
-        namespace   = var.metric_namespace, metric = "CountsDoNotAddUp", dimensions = {}
+        namespace   = local.metric_namespace, metric = "CountsDoNotAddUp", dimensions = local.feedback_metrics
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0, minutes = 1, of = 1, missing = "notBreaching"
       }
       database-away = {
         description = "The feedback tagger cannot reach its database. Work waits. docs/runbook.md#database-away"
-        namespace   = var.metric_namespace, metric = "DatabaseAway", dimensions = {}
+        namespace   = local.metric_namespace, metric = "DatabaseAway", dimensions = local.feedback_metrics
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0, minutes = 5, of = 5, missing = "notBreaching"
       }
       ticket-agent-gone = {

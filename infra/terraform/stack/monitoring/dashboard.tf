@@ -25,21 +25,48 @@ locals {
     {
       title = "Tickets", stat = "Sum"
       metrics = [
-        [var.metric_namespace, "TicketsEnded", { label = "ended by the agent" }],
-        [var.metric_namespace, "TicketsHandedOver", { label = "handed over before a dead letter" }],
+        concat([local.metric_namespace, "TicketsEnded"], local.of_tickets, [{ label = "ended by the agent" }]),
+        concat([local.metric_namespace, "TicketsHandedOver"], local.of_tickets, [{ label = "handed over before a dead letter" }]),
+        concat([local.metric_namespace, "DecisionsSettled"], local.of_tickets, [{ label = "decided by people" }]),
       ]
     },
     {
-      title   = "Run of a ticket, milliseconds", stat = "p90"
-      metrics = [[var.metric_namespace, "TicketSeconds", { label = "p90" }], [var.metric_namespace, "TicketSeconds", { label = "median", stat = "p50" }]]
+      title = "Run of a ticket, milliseconds", stat = "p90"
+      metrics = [
+        concat([local.metric_namespace, "TicketMilliseconds"], local.of_tickets, [{ label = "p90" }]),
+        concat([local.metric_namespace, "TicketMilliseconds"], local.of_tickets, [{ label = "median", stat = "p50" }]),
+      ]
     },
     {
       title   = "Age of the stream's records when they are passed on, seconds", stat = "Maximum"
-      metrics = [[var.metric_namespace, "IteratorAge", { label = "oldest" }]]
+      metrics = [concat([local.metric_namespace, "IteratorAge"], local.of_tickets, [{ label = "oldest" }])]
     },
     {
-      title   = "Feedback rows labelled", stat = "Sum"
-      metrics = [[var.metric_namespace, "RowsLabelled", { label = "rows" }]]
+      title = "Feedback rows", stat = "Sum"
+      metrics = [
+        concat([local.metric_namespace, "RowsHandled"], local.of_feedback, [{ label = "of files, done" }]),
+        concat([local.metric_namespace, "RowsRejected"], local.of_feedback, [{ label = "rejected" }]),
+        concat([local.metric_namespace, "RowsFailed"], local.of_feedback, [{ label = "without a label" }]),
+        concat([local.metric_namespace, "SinglesStored"], local.of_feedback, [{ label = "sent alone, stored" }]),
+      ]
+    },
+    {
+      title = "Feedback files under way", stat = "Maximum"
+      metrics = [
+        concat([local.metric_namespace, "RunsOpen"], local.of_feedback, [{ label = "runs" }]),
+        concat([local.metric_namespace, "WaitingForBudget"], local.of_feedback, [{ label = "waiting for the day's budget", stat = "Sum" }]),
+      ]
+    },
+    {
+      title = "From sending a row to storing it, seconds", stat = "p90"
+      metrics = [
+        concat([local.metric_namespace, "SingleSeconds"], local.of_feedback, [{ label = "p90" }]),
+        concat([local.metric_namespace, "SingleSeconds"], local.of_feedback, [{ label = "median", stat = "p50" }]),
+      ]
+    },
+    {
+      title   = "Dollars that feedback's models cost, by the price file", stat = "Sum"
+      metrics = [concat([local.metric_namespace, "ModelDollars"], local.of_feedback, [{ label = "dollars" }])]
     },
     {
       title = "Model calls", stat = "Sum"

@@ -18,11 +18,6 @@ variable "key_arn" {
   type        = string
 }
 
-variable "metric_namespace" {
-  description = "CloudWatch namespace of the metrics that are read from the logs."
-  type        = string
-}
-
 variable "queue_names" {
   description = "Full name of each work queue by its short name."
   type        = map(string)
@@ -44,13 +39,13 @@ variable "cluster_name" {
 }
 
 variable "ticket_agent" {
-  description = "The ticket agent's service and log group."
-  type        = object({ service_name = string, log_group_name = string, crash_alarm_name = string })
+  description = "The ticket agent's service and the alarm of its crashes."
+  type        = object({ service_name = string, crash_alarm_name = string })
 }
 
 variable "feedback_tagger" {
-  description = "The feedback tagger's service and log group."
-  type        = object({ service_name = string, log_group_name = string, crash_alarm_name = string })
+  description = "The feedback tagger's service and the alarm of its crashes."
+  type        = object({ service_name = string, crash_alarm_name = string })
 }
 
 variable "database" {

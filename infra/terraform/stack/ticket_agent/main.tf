@@ -19,6 +19,7 @@ locals {
     { for name in local.queues : "${upper(replace(name, "-", "_"))}_DEAD_QUEUE_URL" => var.dead_queue_urls[name] },
     { for variable, table in local.tables : variable => var.table_names[table] },
     {
+      DEPLOYMENT                    = var.name
       TICKET_UPDATES_TOPIC_ARN      = var.ticket_updates_topic_arn
       TICKET_MODEL_ID               = var.model_id
       TICKET_BACKEND                = var.back_end
