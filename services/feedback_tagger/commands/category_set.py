@@ -11,7 +11,7 @@ from services.feedback_tagger.domain.category_set import difference, read_set
 from services.feedback_tagger.domain.command import Command, done
 from services.feedback_tagger.domain.run import UPLOADS_PREFIX
 from services.feedback_tagger.store.commands import CommandLog
-from services.feedback_tagger.store.taxonomy import Changing, Outcome, TaxonomyStore
+from services.feedback_tagger.store.taxonomy import Changing, KnownCategory, Outcome, TaxonomyStore
 
 CATEGORIES_PREFIX = f"{UPLOADS_PREFIX}categories/"
 KIND = "categories.set"
@@ -24,7 +24,8 @@ async def set_categories(changing: Changing, names: tuple[str, ...]) -> Outcome:
     gone = {folded(each.name) for each in known if each.deleted}
     ids = {each.name: each.category_id for each in known if not each.deleted}
     found = difference(list(ids), names)
-    added, revived = [], []
+    added: list[KnownCategory] = []
+    revived: list[KnownCategory] = []
     for name in found.surplus:
         await changing.delete(ids[name])
     for name in found.missing:

@@ -1,7 +1,7 @@
 """The set of categories as one prompt sees it: numbers for the model, names for the store."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 UNKNOWN = "unknown"
 
@@ -15,10 +15,19 @@ class Category:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """A text that people have sorted: ``label`` is a category's name, or unknown."""
+
+    label: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Taxonomy:
-    """Categories that are not deleted, in the order of their ids."""
+    """Categories that are not deleted, in the order of their ids; ``examples`` show the model what they mean."""
 
     categories: tuple[Category, ...]
+    examples: tuple[Example, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

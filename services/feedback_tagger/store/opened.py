@@ -11,6 +11,8 @@ from services.feedback_tagger.store.address import Address, address_of
 from services.feedback_tagger.store.batches import BatchStore
 from services.feedback_tagger.store.command_log import SqlCommandLog
 from services.feedback_tagger.store.commands import CommandLog
+from services.feedback_tagger.store.corrections import CorrectionStore
+from services.feedback_tagger.store.examples import ExampleStore
 from services.feedback_tagger.store.logins import FixedLogin, Login, Logins
 from services.feedback_tagger.store.mysql_batches import MysqlBatches
 from services.feedback_tagger.store.mysql_outcomes import MysqlOutcomes
@@ -24,6 +26,8 @@ from services.feedback_tagger.store.postgres_outcomes import PostgresOutcomes
 from services.feedback_tagger.store.postgres_rows import PostgresRows
 from services.feedback_tagger.store.postgres_runs import PostgresRuns
 from services.feedback_tagger.store.postgres_upkeep import PostgresUpkeep
+from services.feedback_tagger.store.sql_corrections import SqlCorrections
+from services.feedback_tagger.store.sql_examples import SqlExamples
 from services.feedback_tagger.store.sql_taxonomy import SqlTaxonomy
 from services.feedback_tagger.store.statements import MysqlDatabase, PostgresDatabase
 from services.feedback_tagger.store.taxonomy import TaxonomyStore
@@ -41,6 +45,8 @@ class Store:
     batches: BatchStore
     commands: CommandLog
     taxonomy: TaxonomyStore
+    corrections: CorrectionStore
+    examples: ExampleStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,8 @@ async def open_store(door: Door, *, connections: int) -> AsyncIterator[Store]:
                 MysqlBatches(pool),
                 SqlCommandLog(both),
                 SqlTaxonomy(both),
+                corrections=SqlCorrections(both),
+                examples=SqlExamples(both),
             )
     else:
         url, logins = door.address.url, _logins_of_postgres(door)
@@ -93,6 +101,8 @@ async def open_store(door: Door, *, connections: int) -> AsyncIterator[Store]:
                 PostgresBatches(pool),
                 SqlCommandLog(alike),
                 SqlTaxonomy(alike),
+                corrections=SqlCorrections(alike),
+                examples=SqlExamples(alike),
             )
 
 

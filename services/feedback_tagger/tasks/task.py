@@ -36,7 +36,8 @@ class Task:
     ``counted`` is what a run's ``by_label`` counts an answer as: few different texts of at most 255 characters.
     ``known`` is the answer for a row that needs no model, or None. With ``votes`` above 1 every row is asked so often,
     in other orders and beside other rows, by ``again(1)`` and so on: the same task, asked in another way; ``elected``
-    makes one answer of them, in the order in which they were given.
+    makes one answer of them, in the order in which they were given. A task that ``takes_examples`` writes those of its
+    taxonomy into its prompt.
     """
 
     name: str
@@ -57,3 +58,4 @@ class Task:
     votes: int = 1
     again: "Callable[[int], Task] | None" = None
     elected: Callable[[Sequence[str]], str] = _most_given
+    takes_examples: bool = False
