@@ -1,33 +1,34 @@
 """Rows and chunks on PostgreSQL: one chunk is one transaction, whoever else works on it."""
 
+import json
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
 from typing import Any
+
+import asyncpg
 
 from services.feedback_tagger.domain.spent import Agreement
 from services.feedback_tagger.domain.task_table import ColumnType, TaskTable
 from services.feedback_tagger.domain.taxonomy import Category, Taxonomy, taxonomy_of
-from services.feedback_tagger.store.columns import COLUMNS, chunk_entries, counted, parted, single_entries, storable
+from services.feedback_tagger.store.columns import COLUMNS, chunk_entries, single_entries, storable
 from services.feedback_tagger.store.errors import database_errors, retried
 from services.feedback_tagger.store.port import ChunkResult, LabelledRow
 from shared.backoff import Uniform
 
-_TYPES = {"create_date": "timestamptz", "chunk_no": "integer", "line_no": "integer"}
-_VALUES = ", ".join(
-    {"create_date": "coalesce(create_date, now())", "extra": "extra::jsonb"}.get(name, name) for name in COLUMNS
-)
-_ARRAYS = ", ".join(f"${place}::{_TYPES.get(name, 'text')}[]" for place, name in enumerate(COLUMNS, start=1))
-_NAMES = ", ".join(COLUMNS)
-INSERT_ROWS = (
-    # Made of the names above alone.
-    f"insert into customer_feedback ({_NAMES}) select {_VALUES} from unnest({_ARRAYS}) as new ({_NAMES})"  # noqa: S608
-    " on conflict (row_identity) do nothing returning row_identity"
-)
-# JSON travels as text and is read there.
-_ARRAY_TYPES: Mapping[ColumnType, str] = {
+# Of customer_feedback; the rest is text.
+_OWN_TYPES: Mapping[str, ColumnType] = {
+    "create_date": "moment", "chunk_no": "integer", "line_no": "integer", "extra": "json",
+}  # fmt: skip
+# As rows travel: one JSON text, which is read there. JSON inside it is text.
+_SENT_TYPES: Mapping[ColumnType, str] = {
     "text": "text", "integer": "bigint", "decimal": "numeric", "boolean": "boolean", "moment": "timestamptz",
     "json": "text",
 }  # fmt: skip
+_OWN_COLUMNS = tuple((name, _OWN_TYPES.get(name, "text")) for name in COLUMNS)
 
 
 class PostgresRows:
@@ -89,112 +90,131 @@ class PostgresRows:
 
         async def add() -> int:
             with database_errors():
-                async with self._pool.acquire() as connection, connection.transaction():
-                    return len(await _insert(connection, entries, table))
+                return int(await self._pool.fetchval(_adding(table), _as_json(entries)))
 
         return await retried(add, self._uniform)
 
     async def _finish_chunk(self, result: ChunkResult) -> bool:
         with database_errors():
-            async with self._pool.acquire() as connection, connection.transaction():
-                # The chunk comes first: a second worker on it waits here and finds it done.
-                if not await _take_chunk(connection, result):
-                    return False
-                stored = await _insert(connection, chunk_entries(result), result.table)
-                await _keep_counts(connection, result, stored)
-        return True
+            async with self._pool.acquire() as connection:
+                if await _finish(connection, result):
+                    return True
+                async with connection.transaction():
+                    return await _take_back(connection, result) and await _finish(connection, result)
 
 
-async def _take_chunk(connection: Any, result: ChunkResult) -> bool:
-    """Whether the chunk is this transaction's to finish; a dead one is taken back and its run opened again."""
-    inserted = await connection.fetchval(
-        "insert into feedback_chunk (run_id, chunk_no, state, row_count) values ($1, $2, 'done', $3)"
-        " on conflict (run_id, chunk_no) do nothing returning true",
-        result.run_id, result.chunk_no, result.row_count,
-    )  # fmt: skip
-    if inserted:
-        return True
+async def _finish(connection: Any, result: ChunkResult) -> bool:
+    """Whether the chunk was not there; then it is now, with its rows and counts. One statement: a round trip for each
+    table costs a task more than all that it does with the rows."""
+    spent = result.spent
+    try:
+        finished = await connection.fetchval(
+            _finishing(result.table), result.run_id, result.chunk_no, result.row_count, _given(result),
+            _as_json([{"line_no": row.line, "reason": storable(row.reason)} for row in result.failed]),
+            _as_json([asdict(looked) for looked in result.agreement]),
+            spent.calls, spent.throttles, spent.input_tokens, spent.output_tokens, spent.cache_read_tokens,
+            spent.cache_write_tokens, spent.nano_usd, spent.unpriced_calls,
+        )  # fmt: skip
+    except asyncpg.UniqueViolationError as error:
+        if error.table_name != "feedback_chunk":
+            raise
+        return False  # Another worker was faster; of our rows none is there.
+    return bool(finished)
+
+
+async def _take_back(connection: Any, result: ChunkResult) -> bool:
+    """Whether the chunk was dead; then it is gone, and its run open again."""
     # The run is locked before the chunk, as the finaliser does: it must not close on a count that is about to change.
     await connection.execute("select from feedback_run where run_id = $1 for no key update", result.run_id)
-    revived = await connection.fetchval(
-        "update feedback_chunk set state = 'done', reason = '', lines = '{}', row_count = $3"
-        " where run_id = $1 and chunk_no = $2 and state = 'dead' returning true",
-        result.run_id, result.chunk_no, result.row_count,
+    dead = await connection.fetchval(
+        "delete from feedback_chunk where run_id = $1 and chunk_no = $2 and state = 'dead' returning true",
+        result.run_id, result.chunk_no,
     )  # fmt: skip
-    if revived:
+    if dead:
         await connection.execute(
             "update feedback_run set status = 'open', revision = revision + 1, finished_at = null,"
             " announcer_until = null where run_id = $1 and status <> 'open'",
             result.run_id,
         )
-    return bool(revived)
+    return bool(dead)
 
 
-async def _insert(connection: Any, entries: Sequence[dict[str, Any]], table: TaskTable | None) -> set[str]:
-    """The identities of the rows that were new; the others are left as they are."""
+def _given(result: ChunkResult) -> str:
+    counts_as = {each.row.identity: each for each in reversed(result.labelled)}
+    entries = chunk_entries(result)
+    for entry in entries:
+        labelled = counts_as[entry["row_identity"]]
+        entry["_counts_as"], entry["_known"] = labelled.counts_as, labelled.known
+    return _as_json(entries)
+
+
+def _as_json(entries: Sequence[Mapping[str, Any]]) -> str:
+    """All rows as one value: of arrays, the driver looks at every element's type, which costs more than this."""
+    return json.dumps(entries, ensure_ascii=False, default=_as_text) if entries else "[]"
+
+
+def _as_text(value: datetime | Decimal) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _storing(table: TaskTable | None, place: str, condition: str) -> str:
+    """The beginning of a statement that stores the rows in the JSON at ``place`` if ``condition`` holds: ``given`` are
+    all records, ``first_record`` the identities of the rows that were new; the others are left as they are."""
     if table is None:
-        inserted = await connection.fetch(INSERT_ROWS, *([entry[column] for entry in entries] for column in COLUMNS))
-        return {row["row_identity"] for row in inserted}
-    first, others = parted(entries)
-    names = [name for name, _ in table.all_columns]
-    statement = _insert_into(table)
-
-    async def insert(some: Sequence[dict[str, Any]]) -> set[str]:
-        stored = await connection.fetch(statement, *([entry[name] for entry in some] for name in names))
-        return {row["row_identity"] for row in stored}
-
-    # A row whose first record is there is another transaction's: its answer and ours must not end up side by side.
-    new = await insert(first)
-    if following := [entry for entry in others if entry["row_identity"] in new]:
-        await insert(following)
-    return new
-
-
-def _insert_into(table: TaskTable) -> str:
-    names = ", ".join(name for name, _ in table.all_columns)
-    arrays = ", ".join(
-        f"${place}::{_ARRAY_TYPES[kind]}[]" for place, (_, kind) in enumerate(table.all_columns, start=1)
-    )
+        name, key, columns, first = "customer_feedback", "row_identity", _OWN_COLUMNS, "true"
+    else:
+        name, key, columns, first = table.name, "row_identity, part", table.all_columns, "part = 1"
+    names = ", ".join(column for column, _ in columns)
+    sent = ", ".join(f"{column} {_SENT_TYPES[kind]}" for column, kind in columns)
     values = ", ".join(
-        "coalesce(create_date, now())" if name == "create_date" else f"{name}::jsonb" if kind == "json" else name
-        for name, kind in table.all_columns
+        "coalesce(create_date, now())" if column == "create_date" else f"{column}::jsonb" if kind == "json" else column
+        for column, kind in columns
     )
-    # Made of names that the table has checked.
+    # Made of names that this file or the table has checked.
+    insert = f"insert into {name} ({names}) select {values} from given"  # noqa: S608
     return (
-        f"insert into {table.name} ({names}) select {values} from unnest({arrays}) as new ({names})"  # noqa: S608
-        " on conflict (row_identity, part) do nothing returning row_identity"
+        f"given as materialized (select * from json_to_recordset({place}::json)"  # noqa: S608
+        f" as row ({sent}, _counts_as text, _known boolean) where {condition}), "
+        f"first_record as ({insert} where {first} on conflict ({key}) do nothing returning row_identity), "
+        # A row whose first record is there is another transaction's: its answer and ours must not end up side by side.
+        "other_records as ("
+        + (
+            "select"
+            if table is None
+            else f"{insert} where part <> 1 and row_identity in (table first_record) on conflict ({key}) do nothing"
+        )
+        + ")"
     )
 
 
-async def _keep_counts(connection: Any, result: ChunkResult, identities: set[str]) -> None:
-    spent, stored = result.spent, len(identities)
-    by_label, known = counted(result.labelled, identities)
-    await connection.execute(
-        "update feedback_chunk set stored = $3, duplicates = $4, failed = $5, calls = $6, throttles = $7,"
-        " input_tokens = $8, output_tokens = $9, cache_read_tokens = $10, cache_write_tokens = $11, nano_usd = $12,"
-        " unpriced_calls = $13, known = $14, ended_at = now() where run_id = $1 and chunk_no = $2",
-        result.run_id, result.chunk_no, stored, result.row_count - stored - len(result.failed), len(result.failed),
-        spent.calls, spent.throttles, spent.input_tokens, spent.output_tokens, spent.cache_read_tokens,
-        spent.cache_write_tokens, spent.nano_usd, spent.unpriced_calls, known,
-    )  # fmt: skip
-    place = (result.run_id, result.chunk_no)
-    if by_label:
-        await connection.execute(
-            "insert into feedback_chunk_label (run_id, chunk_no, label, row_count)"
-            " select $1, $2, label, row_count from unnest($3::text[], $4::integer[]) as new (label, row_count)",
-            *place, list(by_label), list(by_label.values()),
-        )  # fmt: skip
-    if result.failed:
-        await connection.execute(
-            "insert into feedback_failed_row (run_id, chunk_no, line_no, reason)"
-            " select $1, $2, line_no, reason from unnest($3::integer[], $4::text[]) as new (line_no, reason)",
-            *place, [row.line for row in result.failed], [storable(row.reason) for row in result.failed],
-        )  # fmt: skip
-    for looked in result.agreement:
-        await connection.execute(
-            "insert into feedback_agreement (run_id, chunk_no, rows_per_prompt, checked, agreed)"
-            " values ($1, $2, $3, $4, $5) on conflict (run_id, chunk_no, rows_per_prompt) do update"
-            " set checked = feedback_agreement.checked + excluded.checked,"
-            " agreed = feedback_agreement.agreed + excluded.agreed",
-            *place, looked.rows_per_prompt, looked.checked, looked.agreed,
-        )  # fmt: skip
+@cache
+def _adding(table: TaskTable | None) -> str:
+    return f"with {_storing(table, '$1', 'true')} select count(*) from first_record"  # noqa: S608  # checked names
+
+
+@cache
+def _finishing(table: TaskTable | None) -> str:
+    """Rows first, since the chunk is written with their counts: where another worker writes the chunk meanwhile, the
+    statement fails and leaves none of them."""
+    fresh = "exists (select from fresh)"
+    first = "true" if table is None else "part = 1"
+    return (
+        "with fresh as materialized (select where not exists"  # noqa: S608  # checked names
+        " (select from feedback_chunk where run_id = $1 and chunk_no = $2)), "
+        f"{_storing(table, '$4', fresh)}, "
+        "stored as materialized (select _counts_as, _known from given join first_record using (row_identity)"
+        f" where {first}), "
+        "labels as (insert into feedback_chunk_label (run_id, chunk_no, label, row_count)"
+        " select $1, $2, _counts_as, count(*) from stored group by _counts_as), "
+        "failed as (insert into feedback_failed_row (run_id, chunk_no, line_no, reason)"
+        " select $1, $2, line_no, reason from json_to_recordset($5::json) as row (line_no integer, reason text)"
+        f" where {fresh}), "
+        "looked as (insert into feedback_agreement (run_id, chunk_no, rows_per_prompt, checked, agreed)"
+        " select $1, $2, rows_per_prompt, sum(checked), sum(agreed) from json_to_recordset($6::json)"
+        f" as row (rows_per_prompt integer, checked integer, agreed integer) where {fresh} group by rows_per_prompt) "
+        "insert into feedback_chunk (run_id, chunk_no, state, row_count, stored, failed, duplicates, known, calls,"
+        " throttles, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, nano_usd, unpriced_calls)"
+        " select $1, $2, 'done', $3::integer, stored, failed, $3::integer - stored - failed, known, $7, $8, $9, $10, $11, $12, $13, $14"
+        " from (select count(*) as stored, count(*) filter (where _known) as known from stored) as counts,"
+        f" json_array_length($5::json) as failed where {fresh} returning true"
+    )
