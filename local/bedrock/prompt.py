@@ -32,6 +32,12 @@ def read(request: Mapping[str, Any]) -> TaggingPrompt | None:
     return TaggingPrompt(categories=numbered, rows=_numbered(rows, _ROW), kind=choices["kind"])
 
 
+def rows_of(request: Mapping[str, Any]) -> Mapping[int, str]:
+    """The rows of the last message by number; empty if it has none."""
+    user = "\n".join(block["text"] for block in request["messages"][-1]["content"] if "text" in block)
+    return _numbered(_rows_in(user) or "", _ROW)
+
+
 def _rows_in(text: str) -> str | None:
     """What stands between the first boundary and its like: a row that writes another boundary closes nothing."""
     opening = _ROWS.search(text)

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-from local.bedrock import planner_variants, prompt, sentiment, slips, tagger, transcript
+from local.bedrock import namer, planner_variants, prompt, sentiment, slips, tagger, transcript
 from local.bedrock.planner import Calls
 from local.bedrock.prompt import TaggingPrompt
 from local.bedrock.settings import ModelSettings
 
 NAMESPACE = "deskhand-stand-in"
 PLANNER, TAGGER, GREETER = f"{NAMESPACE}/planner", f"{NAMESPACE}/tagger", f"{NAMESPACE}/greeter"
-SENTIMENT = f"{NAMESPACE}/sentiment"
+SENTIMENT, NAMER = f"{NAMESPACE}/sentiment", f"{NAMESPACE}/namer"
 GREETING = "This is a stand-in for offline use, not a language model. It tags rows, and plans tool calls for tickets."
 
 
@@ -28,6 +28,8 @@ class Answer:
 def answer(request: Mapping[str, Any], settings: ModelSettings, new_call_id: Callable[[], str]) -> Answer:
     if request.get("toolConfig"):
         return _planned(request, settings, new_call_id)
+    if namer.is_asked(request):
+        return Answer(NAMER, _text(namer.named(request)))
     asked = prompt.read(request)
     if asked is None:
         return Answer(GREETER, ({"text": GREETING},))
