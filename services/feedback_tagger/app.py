@@ -3,18 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from services.feedback_tagger.accuracy import AccuracyKeeper
 from services.feedback_tagger.asking import Asker
 from services.feedback_tagger.batch.lane import BatchLane
 from services.feedback_tagger.batch.parts import PartWriting
 from services.feedback_tagger.batches import Batches
 from services.feedback_tagger.bucket.port import Bucket
 from services.feedback_tagger.commands.categories import category_kinds
+from services.feedback_tagger.commands.category_set import CategoryFiles
 from services.feedback_tagger.commands.door import CommandDoor
+from services.feedback_tagger.correcting import CorrectionFiles
 from services.feedback_tagger.domain.headers import Headers
 from services.feedback_tagger.domain.run import RunState, Terms
 from services.feedback_tagger.domain.taxonomy import Taxonomy
 from services.feedback_tagger.domain.unpacking import LARGEST_FILE_BYTES
 from services.feedback_tagger.entrances import Entrances
+from services.feedback_tagger.examples import ExampleRules, Examples
 from services.feedback_tagger.finaliser import Finaliser
 from services.feedback_tagger.ingest import Ingest
 from services.feedback_tagger.looking import Outlook, Recent
@@ -27,6 +31,8 @@ from services.feedback_tagger.quoting import Quoting
 from services.feedback_tagger.singles import Singles
 from services.feedback_tagger.store.batches import BatchStore
 from services.feedback_tagger.store.commands import CommandLog
+from services.feedback_tagger.store.corrections import CorrectionStore
+from services.feedback_tagger.store.examples import ExampleStore
 from services.feedback_tagger.store.outcomes import OutcomeStore
 from services.feedback_tagger.store.port import RowStore, RunStore
 from services.feedback_tagger.store.taxonomy import TaxonomyStore
@@ -91,6 +97,9 @@ class Ports:
     ticket_outcomes: OutcomeStore
     commands: CommandLog
     taxonomy: TaxonomyStore
+    corrections: CorrectionStore
+    examples: ExampleStore
+    single_examples: ExampleStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +129,7 @@ class Limits:
     largest_file_bytes: int = LARGEST_FILE_BYTES
     headers: Headers = field(default_factory=Headers)
     tasks: Tasks = TASKS
+    example_rules: ExampleRules = field(default_factory=ExampleRules)
 
 
 def loops(
@@ -134,6 +144,9 @@ def loops(
 
     async def taxonomy() -> Taxonomy:
         return await recent_taxonomy("")
+
+    examples = Examples(store=ports.examples, rules=limits.example_rules, now=now)
+    accuracy = AccuracyKeeper(store=ports.corrections, bucket=ports.bucket, now=now)
 
     def asker(model: Model) -> Asker:
         return Asker(
@@ -171,6 +184,7 @@ def loops(
             tokens_per_minute=limits.tokens_per_minute,
             deadline_minutes=limits.deadline_minutes,
             run_usd=limits.run_usd,
+            with_examples=examples.shared_by,
         ),
         batch=BatchLane(
             writing=PartWriting(
@@ -195,7 +209,18 @@ def loops(
     )
     files = Entrances(
         bucket=ports.bucket.name,
-        entrances=(CommandDoor(category_kinds(ports.taxonomy), bucket=ports.bucket, commands=ports.commands),),
+        entrances=(
+            CommandDoor(category_kinds(ports.taxonomy), bucket=ports.bucket, commands=ports.commands),
+            CategoryFiles(ports.taxonomy, bucket=ports.bucket, commands=ports.commands),
+            CorrectionFiles(
+                store=ports.corrections,
+                bucket=ports.bucket,
+                notifications=ports.notifications,
+                keep_accuracy=accuracy.keep,
+                now=now,
+                largest_file_bytes=limits.largest_file_bytes,
+            ),
+        ),
         feedback=ingest.handle,
         bury_feedback=ingest.bury,
     )
@@ -207,6 +232,7 @@ def loops(
         outlook=Outlook(runs=ports.runs, rows=ports.rows, run_usd=limits.run_usd, now=now, seconds=RUN_SECONDS),
         uniform=uniform,
         tasks=limits.tasks,
+        examples=examples,
     )
     singles = Singles(
         store=ports.single_rows,
@@ -217,6 +243,7 @@ def loops(
         now=now,
         uniform=uniform,
         tasks=limits.tasks,
+        examples=Examples(store=ports.single_examples, rules=limits.example_rules, now=now),
     )
     finaliser = Finaliser(
         store=ports.runs,
@@ -227,6 +254,7 @@ def loops(
         now=now,
         beat=health.watch("finaliser", stalled_after=STALLED_SECONDS),
         tasks=limits.tasks,
+        keep_accuracy=accuracy.keep_up,
         batches=ports.batches,
     )
     # In every installation: jobs of one whose role was taken away since must still come to their end.

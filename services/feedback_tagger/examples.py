@@ -7,6 +7,7 @@ Rows sent alone belong to no run and get those of the last minute.
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from services.feedback_tagger.asking import Answers, Asker
 from services.feedback_tagger.domain.feedback import Row
@@ -14,7 +15,6 @@ from services.feedback_tagger.domain.spent import Agreement, Spent
 from services.feedback_tagger.domain.taxonomy import UNKNOWN, Category, Example, Taxonomy
 from services.feedback_tagger.looking import Recent
 from services.feedback_tagger.planner.examples import PER_CATEGORY, TOKENS, Candidate, chosen
-from services.feedback_tagger.planner.tier import Tier
 from services.feedback_tagger.store.examples import ExampleStore, Tenant, TenantColumn
 from services.feedback_tagger.tasks.categorise import CATEGORISE
 from services.feedback_tagger.tasks.task import Task
@@ -71,6 +71,11 @@ class Examples:
             return replace(taxonomy, examples=await self._current((tenant, taxonomy.names)))
         return replace(taxonomy, examples=await self._of_run((run_id, tenant, taxonomy.names)))
 
+    async def shared_by(self, task: Task, taxonomy: Taxonomy, run_id: str | None) -> Taxonomy:
+        """``taxonomy`` as prompts show it whose rows nobody parts by tenant: without examples where tenants are told
+        apart."""
+        return await self.taxonomy_for(taxonomy, run_id=run_id) if task.takes_examples else taxonomy
+
     async def _read_current(self, key: tuple[str, tuple[str, ...]]) -> tuple[Example, ...]:
         tenant, names = key
         return await self._shown(await self._choose(tenant, names))
@@ -109,45 +114,38 @@ class Examples:
         return tuple(Example(label, CATEGORISE.question(there[row_id])) for row_id, label in rows if row_id in there)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Teaching:
-    """The asker, with examples. Where tenants are told apart, rows of two never share a prompt."""
+async def labels_by_example(  # what an asker needs, and whose examples
+    asker: Asker,
+    examples: Examples | None,
+    task: Task,
+    rows: Sequence[Row],
+    taxonomy: Taxonomy,
+    *,
+    run_id: str | None = None,
+    **how: Any,
+) -> Answers:
+    """The asker's labels, asked for with examples; ``run_id`` None: rows of no run. ``how`` is the asker's to take.
 
-    asker: Asker
-    examples: Examples | None = None
+    Where tenants are told apart, rows of two never share a prompt.
+    """
+    if examples is None or not task.takes_examples:
+        return await asker.labels(task, rows, taxonomy, **how)
+    groups = grouped(rows, examples.tenant_of)
+    gate = asyncio.Semaphore(PROMPTS_AT_ONCE)
 
-    async def labels(
-        self,
-        task: Task,
-        rows: Sequence[Row],
-        taxonomy: Taxonomy,
-        *,
-        run_id: str | None = None,
-        seen: Sequence[Agreement] | None = None,
-        tier: Tier = "default",
-    ) -> Answers:
-        """As the asker's; ``run_id`` None: rows of no run."""
-        examples = self.examples
-        if examples is None or not task.takes_examples:
-            return await self.asker.labels(task, rows, taxonomy, seen=seen, tier=tier)
-        groups = grouped(rows, examples.tenant_of)
-        gate = asyncio.Semaphore(PROMPTS_AT_ONCE)
+    async def ask(tenant: str, places: Sequence[int]) -> Answers:
+        async with gate:
+            taught = await examples.taxonomy_for(taxonomy, run_id=run_id, tenant=tenant)
+            return await asker.labels(task, [rows[place] for place in places], taught, **how)
 
-        async def ask(tenant: str, places: Sequence[int]) -> Answers:
-            async with gate:
-                taught = await examples.taxonomy_for(taxonomy, run_id=run_id, tenant=tenant)
-                return await self.asker.labels(task, [rows[place] for place in places], taught, seen=seen, tier=tier)
-
-        # All of them to their end: answers that are under way are paid for already.
-        outcomes = await asyncio.gather(
-            *(ask(tenant, places) for tenant, places in groups.items()), return_exceptions=True
-        )
-        found = []
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
-            found.append(outcome)
-        return merged(list(groups.values()), found)
+    # All of them to their end: answers that are under way are paid for already.
+    asked = [ask(tenant, places) for tenant, places in groups.items()]
+    found = []
+    for outcome in await asyncio.gather(*asked, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+        found.append(outcome)
+    return merged(list(groups.values()), found)
 
 
 def grouped(rows: Sequence[Row], tenant_of: Callable[[Row], str]) -> dict[str, list[int]]:

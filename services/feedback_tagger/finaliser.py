@@ -7,7 +7,7 @@ categories.
 import asyncio
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +60,7 @@ class Finaliser:
     beat: Beat = field(repr=False)
     tasks: Tasks = field(default=TASKS, repr=False)
     batches: BatchStore | None = field(default=None, repr=False)
+    keep_accuracy: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
     _kept_taxonomy: Taxonomy | None = field(init=False, default=None)
     _told_at: float = field(init=False, default=-math.inf)
 
@@ -79,6 +80,8 @@ class Finaliser:
     async def turn(self) -> None:
         """Report on what is open, close what is over, announce what is closed."""
         await self._keep_taxonomy()
+        if self.keep_accuracy is not None:
+            await self.keep_accuracy()
         open_runs = await self.store.open_runs()
         if self.now() >= self._told_at + TELL_SECONDS:
             self._told_at = self.now()

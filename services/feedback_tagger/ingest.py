@@ -249,7 +249,7 @@ class Ingest:
             closing(contents.rows(occurrence)) as entries,
         ):
             tally = _Tally(RejectList(cast(BinaryIO, rejects_file)), task)
-            async with batch.begun(run, task, await self._taxonomy()) as parts:
+            async with batch.begun(run, task, await self._taxonomy(run, task)) as parts:
                 number = parts.chunks
                 chunks = chunked(tally.accepted(entries), limits, cuts=(parts.place,))
                 while some := await aside(_next_of, chunks, CHUNKS_AT_ONCE):
@@ -277,9 +277,9 @@ class Ingest:
         done = _all_sent(progress, tally, damage, chunks=number)
         return done if await self.store.note_ingest(run, done, after=noted) else None
 
-    async def _taxonomy(self) -> Taxonomy:
+    async def _taxonomy(self, run: str, task: Task) -> Taxonomy:
         assert self.quoting is not None  # Without a quote no file takes the batch lane.
-        return await self.quoting.taxonomy()
+        return await self.quoting.shown(task, run)
 
     async def _keep_rejects(self, run: str, tally: "_Tally", file: BinaryIO) -> None:
         tally.rejects.finish()

@@ -15,6 +15,7 @@ from services.feedback_tagger.app import Limits, Ports, loops
 from services.feedback_tagger.bucket.s3 import S3Bucket
 from services.feedback_tagger.database import access_of, open_door
 from services.feedback_tagger.domain.headers import read_aliases
+from services.feedback_tagger.examples import ExampleRules
 from services.feedback_tagger.metrics import METRICS
 from services.feedback_tagger.settings import MigrationSettings, TaggerSettings
 from services.feedback_tagger.store.opened import Door, migrate_store, open_store
@@ -99,6 +100,12 @@ async def run(environment: Mapping[str, str], *, opened: Callable[[Ports], Ports
             batch_look_seconds=settings.batch_look_seconds,
             largest_file_bytes=settings.largest_file_bytes,
             headers=read_aliases(settings.header_aliases),
+            example_rules=ExampleRules(
+                per_category=settings.examples_per_category,
+                tokens=settings.examples_tokens,
+                tenant_column=settings.examples_tenant_column or None,
+                price=prices.of(settings.feedback_model_id),
+            ),
             tasks=tasks_of(
                 TaskOptions(
                     sentiment_aspects=aspects_in(settings.sentiment_aspects), sentiment_votes=settings.sentiment_votes
@@ -170,6 +177,9 @@ async def _open_ports(
         ticket_outcomes=store.outcomes,
         commands=store.commands,
         taxonomy=store.taxonomy,
+        corrections=store.corrections,
+        examples=store.examples,
+        single_examples=singles_store.examples,
     )
     return ports, quotas
 

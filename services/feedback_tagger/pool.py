@@ -8,6 +8,7 @@ from services.feedback_tagger.asking import Answers, Asker, known_and_open, labe
 from services.feedback_tagger.domain.feedback import Row
 from services.feedback_tagger.domain.spent import NANO
 from services.feedback_tagger.domain.taxonomy import Taxonomy
+from services.feedback_tagger.examples import Examples, labels_by_example
 from services.feedback_tagger.looking import Outlook
 from services.feedback_tagger.messages.chunk import Chunk, read_chunk
 from services.feedback_tagger.store.port import ChunkResult, LabelledRow, RowStore
@@ -46,6 +47,7 @@ class Pool:
     outlook: Outlook = field(repr=False)
     uniform: Uniform = field(repr=False)
     tasks: Tasks = field(default=TASKS, repr=False)
+    examples: Examples | None = None
 
     async def handle(self, message: Message) -> Settlement | None:
         chunk = read_chunk(message.body)
@@ -72,10 +74,13 @@ class Pool:
         answers = Answers(labels=())
         if fresh:
             await self.outlook.check_budget(chunk.run_id)
-            answers = await self.asker.labels(
+            answers = await labels_by_example(
+                self.asker,
+                self.examples,
                 task,
                 fresh,
                 await self.taxonomy(),
+                run_id=chunk.run_id,
                 seen=await self.outlook.seen(chunk.run_id),
                 tier=await self.outlook.tier(chunk.run_id),
             )

@@ -12,6 +12,7 @@ from services.feedback_tagger.tasks.task import Task
 from shared.model.prices import ModelPrice
 
 ReadTaxonomy: TypeAlias = Callable[[], Awaitable[Taxonomy]]
+WithExamples: TypeAlias = Callable[[Task, Taxonomy, str | None], Awaitable[Taxonomy]]
 
 ALL_ROWS = 10_000
 """So many rows are all counted; of those behind them one prompt's in so many, as counting takes longer than reading."""
@@ -85,6 +86,12 @@ class Quoting:
     tokens_per_minute: int | None = None
     deadline_minutes: float | None = None
     run_usd: float | None = None
+    with_examples: WithExamples | None = field(default=None, repr=False)
+
+    async def shown(self, task: Task, run_id: str | None = None) -> Taxonomy:
+        """The categories as the prompts of a run, or of the next one, show them."""
+        taxonomy = await self.taxonomy()
+        return taxonomy if self.with_examples is None else await self.with_examples(task, taxonomy, run_id)
 
     async def quote(self, task: Task, counts: Counts) -> Quote:
         return quote_of(
@@ -92,7 +99,7 @@ class Quoting:
             model_id=self.model_id,
             price=self.price,
             prices_as_of=self.prices_as_of,
-            system=task.system(await self.taxonomy()),
+            system=task.system(await self.shown(task)),
             answer_tokens=task.usual_answer_tokens,
             votes=task.votes,
             agreement_share=self.agreement_share,

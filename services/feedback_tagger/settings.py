@@ -7,6 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from services.feedback_tagger.domain.headers import read_aliases
 from services.feedback_tagger.domain.unpacking import LARGEST_FILE_BYTES
 from services.feedback_tagger.planner.agreement import LEAST, SHARE
+from services.feedback_tagger.planner.examples import PER_CATEGORY, TOKENS
 from services.feedback_tagger.planner.prompt import PROMPT_TOKENS
 from services.feedback_tagger.tasks.sentiment import ASPECTS, aspects_in
 from shared.model.settings import ModelSettings
@@ -118,6 +119,16 @@ class TaggerSettings(DatabaseSettings, ModelSettings):
     )
     run_usd: float | None = Field(
         default=None, gt=0, description="no further row of a run is asked about once it has cost so many dollars"
+    )
+    examples_per_category: int = Field(
+        default=PER_CATEGORY, ge=0, le=50, description="corrected rows that a prompt shows of each category; 0: none"
+    )
+    examples_tokens: int = Field(
+        default=TOKENS, ge=0, le=20_000, description="of all examples of a prompt, by estimate"
+    )
+    examples_tenant_column: Literal["", "product_name", "store"] = Field(
+        default="",
+        description="rows that differ in it share neither examples nor a prompt; empty: all of them may",
     )
     sweep_seconds: float = Field(default=30, gt=0, le=3600)
     stuck_run_seconds: float = Field(

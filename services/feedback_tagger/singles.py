@@ -11,6 +11,7 @@ from functools import partial
 from services.feedback_tagger.asking import Answers, Asker, known_and_open
 from services.feedback_tagger.coalescer import Coalescer
 from services.feedback_tagger.domain.feedback import Row
+from services.feedback_tagger.examples import Examples, labels_by_example
 from services.feedback_tagger.messages.item import task_in
 from services.feedback_tagger.pool import ReadTaxonomy, given_back, spent_as_logged
 from services.feedback_tagger.store.port import RowStore
@@ -51,6 +52,7 @@ class Singles:
     now: Now = field(repr=False)
     uniform: Uniform = field(repr=False)
     tasks: Tasks = field(default=TASKS, repr=False)
+    examples: Examples | None = None
     _batches: dict[str, Coalescer[Single, str | None]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -91,7 +93,8 @@ class Singles:
         known, unanswered = known_and_open(task, [single.row for single in fresh])
         answers = Answers(labels=())
         if unanswered:
-            answers = await self.asker.labels(task, unanswered, await self.taxonomy())
+            taxonomy = await self.taxonomy()
+            answers = await labels_by_example(self.asker, self.examples, task, unanswered, taxonomy)
         labelled = [*known, *answers.labelled(task, unanswered)]
         stored = await self.store.add_singles(
             labelled, execution_ids=[message_of[id(each.row)] for each in labelled], table=task.table

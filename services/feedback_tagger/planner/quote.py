@@ -16,7 +16,7 @@ from services.feedback_tagger.domain.spent import NANO, Spent
 from services.feedback_tagger.planner.agreement import EARLY_LINES, share_to_check
 from services.feedback_tagger.planner.batch import planned
 from services.feedback_tagger.planner.lane import Lane
-from services.feedback_tagger.planner.prompt import FRAME_TOKENS, row_tokens
+from services.feedback_tagger.planner.prompt import FRAME_TOKENS, may_cache, row_tokens
 from services.feedback_tagger.planner.tier import Tier, choose_tier
 from shared.model.port import Usage
 from shared.model.prices import ModelPrice
@@ -176,7 +176,9 @@ def quote_of(  # noqa: PLR0913  # what a price is made of
     prompts, answers = prompts * votes + checked, asked * votes + checked
     input_tokens = ceil(prompts * per_prompt + answers * per_row)
     output_tokens = answer_tokens * answers
-    usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
+    # Every prompt after the first reads what all begin with from the cache, where the model keeps one.
+    cached = estimated_tokens(system) * max(0, prompts - 1) if may_cache(price, system) else 0
+    usage = Usage(input_tokens=input_tokens - cached, output_tokens=output_tokens, cache_read_tokens=cached)
     minutes = None
     if tokens_per_minute:
         minutes = (price.quota_tokens(usage) if price else input_tokens + output_tokens) / tokens_per_minute
@@ -209,10 +211,12 @@ def _by_tier(price: ModelPrice, usage: Usage) -> Mapping[str, Decimal | None]:
     def usd(nano: int) -> Decimal:
         return Decimal(nano) / NANO
 
+    # Jobs cache nothing.
+    uncached = Usage(input_tokens=usage.input_tokens + usage.cache_read_tokens, output_tokens=usage.output_tokens)
     return {
         "default": usd(price.nano_usd(usage)),
         "flex": None if price.flex is None else usd(price.nano_usd(usage, "flex")),
-        "batch": None if price.batch is None else usd(price.nano_usd(usage, batch=True)),
+        "batch": None if price.batch is None else usd(price.nano_usd(uncached, batch=True)),
     }
 
 
