@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +220,7 @@ def test_the_ticket_agents_role_allows_what_it_does_and_no_more(
                 desk.dead_letter(queue)
             for ticket in ("T1", "T2"):
                 desk.ended(ticket)
-                wait_until(lambda ticket=ticket: desk.mail(ticket), within=30, what=f"mail about {ticket}")
+                wait_until(partial(desk.mail, ticket), within=30, what=f"mail about {ticket}")
         finally:
             assert running.stop() == 0, running.process.log_tail()
 
