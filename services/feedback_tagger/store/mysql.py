@@ -55,6 +55,10 @@ class Connection(aiomysql.connection.Connection):  # type: ignore[misc]  # aiomy
             raise pymysql.err.OperationalError(CR.CR_AUTH_PLUGIN_CANNOT_LOAD, "the server asks for a bare password")
         return await super()._process_auth(plugin_name, auth_packet)
 
+    def escape(self, obj: Any) -> Any:
+        # aiomysql writes bytes by a function that PyMySQL has no more.
+        return f"x'{obj.hex()}'" if isinstance(obj, bytes) else super().escape(obj)
+
     @property
     def usable(self) -> bool:
         """Not closed here, nor, as far as the socket knows, there."""
