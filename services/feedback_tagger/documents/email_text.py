@@ -5,11 +5,12 @@ is checked before the work that it bounds. The parser is the standard library's 
 2047); what it cannot make sense of becomes text or is left out, never an error of its own.
 """
 
+import codecs
 import email
 import email.errors
 import email.policy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.header import decode_header
@@ -26,10 +27,16 @@ MOST_PARTS = 100
 DEEPEST = 20
 HEADER_BYTES = 256 * 1024
 SUBJECT_CHARACTERS = 255
+KIND_CHARACTERS = 100
 TEXT_CHARACTERS = 20_000
 PART_BYTES = 2 * 1024 * 1024
 """More of one part is not read: twenty thousand characters are not hidden behind two megabytes."""
 
+# Before it there was no e-mail, and no engine of ours keeps the year 1 or 9999 as another one does.
+FIRST_YEAR, LAST_YEAR = 1971, 2999
+
+# Codecs of Python that are no charsets of e-mails; the time that the first two take grows with the square of a text.
+_NO_CHARSETS = frozenset({"punycode", "idna", "unicode-escape", "raw-unicode-escape", "undefined"})
 _BOUNDARY = re.compile(rb"^content-type:[ \t]*multipart/", re.IGNORECASE | re.MULTILINE)
 _ATTACHED_MESSAGE = re.compile(rb"^content-type:[ \t]*message/", re.IGNORECASE | re.MULTILINE)
 _END_OF_HEADER = re.compile(rb"\r?\n\r?\n")
@@ -77,16 +84,36 @@ def read_email(raw: bytes) -> Email:
         raise UnreadableEmail(f"cannot be read as a message ({type(error).__name__})") from error
     plain, html, attachments = _parts(message)
     whole = "\n\n".join(plain) or "\n\n".join(text_of_html(part) for part in html)
-    text = newest_text(whole)
-    subject = _header(message, "Subject")[:SUBJECT_CHARACTERS]
+    return made_of(
+        message_id=_header(message, "Message-ID"),
+        subject=_header(message, "Subject"),
+        whole_text=whole,
+        sender=_header(message, "From"),
+        sent_at=_sent_at(_header(message, "Date")),
+        attachments=attachments,
+    )
+
+
+def made_of(
+    *,
+    message_id: str,
+    subject: str,
+    whole_text: str,
+    sender: str,
+    sent_at: datetime | None,
+    attachments: Iterable[Attachment],
+) -> Email:
+    """An e-mail of its parts, each inside its bounds. Raises UnreadableEmail where there is nothing to sort it by."""
+    text = newest_text(cleaned(whole_text))
+    subject = one_line(subject)[:SUBJECT_CHARACTERS]
     if not text and not subject:
         raise UnreadableEmail("has neither a subject nor any text; there is nothing to sort it by")
     return Email(
-        message_id=_header(message, "Message-ID")[:SUBJECT_CHARACTERS],
+        message_id=one_line(message_id)[:SUBJECT_CHARACTERS],
         subject=subject,
         text=text[:TEXT_CHARACTERS],
-        sender_domain=_domain(_header(message, "From")),
-        sent_at=_sent_at(_header(message, "Date")),
+        sender_domain=_domain(one_line(sender)),
+        sent_at=sent_at,
         attachments=tuple(attachments),
         shortened=len(text) > TEXT_CHARACTERS,
     )
@@ -100,7 +127,7 @@ def _parts(message: Message) -> tuple[list[str], list[str], list[Attachment]]:
     for number, part in enumerate(_leaves(message, 0), start=1):
         if number > MOST_PARTS:
             raise UnreadableEmail(f"has more than {MOST_PARTS} parts; send it without its attachments")
-        kind = part.get_content_type()
+        kind = part.get_content_type()[:KIND_CHARACTERS]
         name = _file_name(part)
         attached = _disposition(part) == "attachment" or name or kind not in ("text/plain", "text/html")
         if attached:
@@ -131,10 +158,10 @@ def _text(part: Message) -> str:
     payload = payload[:PART_BYTES]
     for encoding in (part.get_content_charset() or "utf-8", "utf-8", "cp1252"):
         try:
-            return _cleaned(payload.decode(encoding))
+            return cleaned(_decode(payload, encoding))
         except (LookupError, UnicodeError, ValueError):
             continue  # An encoding that does not exist, or that the bytes do not keep to: the next guess.
-    return _cleaned(payload.decode("latin-1"))
+    return cleaned(payload.decode("latin-1"))
 
 
 def _size(part: Message) -> int:
@@ -154,16 +181,23 @@ def _header(message: Message, name: str) -> str:
         decoded = "".join(_decoded(part, encoding) for part, encoding in decode_header(str(value)))
     except (ValueError, LookupError, email.errors.MessageError):
         decoded = str(value)
-    return " ".join(_cleaned(decoded).split())
+    return one_line(decoded)
 
 
 def _decoded(part: bytes | str, encoding: str | None) -> str:
     if isinstance(part, str):
         return part
     try:
-        return part.decode(encoding or "ascii")
-    except (LookupError, UnicodeError):
+        return _decode(part, encoding or "ascii")
+    except (LookupError, UnicodeError, ValueError):
         return part.decode("utf-8", errors="replace")
+
+
+def _decode(text: bytes, encoding: str) -> str:
+    """Raises LookupError and UnicodeError."""
+    if codecs.lookup(encoding).name in _NO_CHARSETS:
+        raise LookupError(encoding)
+    return text.decode(encoding)
 
 
 def _file_name(part: Message) -> str:
@@ -172,7 +206,7 @@ def _file_name(part: Message) -> str:
     except (ValueError, LookupError, TypeError, email.errors.MessageError):
         name = "unreadable name"
     # A name is shown, never opened; without its folders it cannot be mistaken for a path.
-    return " ".join(_cleaned(str(name)).split()).replace("\\", "/").rsplit("/", 1)[-1][:SUBJECT_CHARACTERS]
+    return " ".join(cleaned(str(name)).split()).replace("\\", "/").rsplit("/", 1)[-1][:SUBJECT_CHARACTERS]
 
 
 def _disposition(part: Message) -> str:
@@ -189,13 +223,22 @@ def _domain(sender: str) -> str:
 
 def _sent_at(text: str) -> datetime | None:
     try:
-        moment = parsedate_to_datetime(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        return in_utc(parsedate_to_datetime(text))
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
 
 
-def _cleaned(text: str) -> str:
+def in_utc(moment: datetime) -> datetime | None:
+    """None for a moment at which nobody sent this."""
+    utc = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    return utc if FIRST_YEAR <= utc.year <= LAST_YEAR else None
+
+
+def one_line(text: str) -> str:
+    return " ".join(cleaned(text).split())
+
+
+def cleaned(text: str) -> str:
     """Text that every database takes: no NUL, no half characters, one kind of line end."""
     whole = text.encode("utf-8", errors="replace").decode("utf-8")
     return whole.replace("\x00", " ").replace("\r\n", "\n").replace("\r", "\n")

@@ -23,6 +23,7 @@ MOST_METAS = 500
 TEXT_CHARACTERS = 6_000
 """How much of the page's text is kept for a question: the facts of a product stand near its top."""
 EVIDENCE_CHARACTERS = 200
+ADDRESS_CHARACTERS = 2_000
 
 Source: TypeAlias = Literal["json-ld", "microdata", "opengraph", "model"]
 Name: TypeAlias = Literal["title", "brand", "price", "currency", "availability", "description"]
@@ -68,6 +69,7 @@ _PLAIN_PRICE = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,4})?")
 _WRAPPING = re.compile(r"<!--|-->|^\s*(?://)?\s*(?:<!\[CDATA\[|\]\]>)|;\s*$|^\s*//.*$", re.MULTILINE)
 _TRAILING_COMMA = re.compile(r",\s*([}\]])")
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_WEB_ADDRESS = re.compile(r"https?://[^\s\x00-\x20\ud800-\udfff<>\"]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,11 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """``facts`` has what the page's marks say; ``heading`` and ``text`` are what a reader sees, for a question."""
+    """``facts`` has what the page's marks say; ``heading`` and ``text`` are what a reader sees, for a question.
+    ``address`` is the one the page gives itself, or empty: nobody has proven it."""
 
     facts: Mapping[Name, Fact]
+    address: str
     heading: str = field(repr=False)
     text: str = field(repr=False)
 
@@ -107,7 +111,12 @@ def read_page(source: str) -> Page:
     text = text_of_tree(tree, about=TEXT_CHARACTERS)[:TEXT_CHARACTERS]
     if not facts and not text:
         raise UnreadablePage("holds neither marks for machines nor any text")
-    return Page(facts={name: facts[name] for name in LIMITS if name in facts}, heading=heading, text=text)
+    return Page(
+        facts={name: facts[name] for name in LIMITS if name in facts},
+        address=_address(tree),
+        heading=heading,
+        text=text,
+    )
 
 
 def _completed(facts: dict[Name, Fact], more: dict[Name, Fact]) -> dict[Name, Fact]:
@@ -133,6 +142,11 @@ def valid(name: Name, text: str) -> str | None:
             return AVAILABILITIES.get(word)
         case _:
             return tidy[: LIMITS[name]]
+
+
+def sign_means(sign: str) -> str | None:
+    """The currency that a sign is of, None if it is of several or of none."""
+    return _CURRENCY_OF_SIGN.get(sign)
 
 
 def price_in(text: str, *, currency: str | None = None) -> str | None:
@@ -292,6 +306,20 @@ def _heading(tree: html.HtmlElement) -> str:
     return ""
 
 
+def _address(tree: html.HtmlElement) -> str:
+    for path in ("//link[@rel='canonical']/@href", "//meta[@property='og:url']/@content"):
+        for found in tree.xpath(path):
+            if address := web_address(str(found)):
+                return address
+    return ""
+
+
+def web_address(text: str) -> str:
+    """``text`` if it is an address of the web that fits its column, else nothing: it is kept and never opened."""
+    tidy = text.strip()
+    return tidy if len(tidy) <= ADDRESS_CHARACTERS and _WEB_ADDRESS.fullmatch(tidy) else ""
+
+
 def _alike(name: str, heading: str) -> bool:
     name, heading = name.casefold().strip(), heading.casefold()
     return bool(name) and (name in heading or (bool(heading) and heading in name))
@@ -318,7 +346,8 @@ def _words(value: Any) -> str:
         if isinstance(each, Mapping):
             return _words(each.get("name") or each.get("@value"))
         if isinstance(each, str | int | float) and not isinstance(each, bool):
-            return str(each).strip()
+            # JSON may write half a character or a NUL as an escape, which no message and no database takes.
+            return str(each).encode("utf-8", errors="replace").decode("utf-8").replace("\x00", " ").strip()
     return ""
 
 

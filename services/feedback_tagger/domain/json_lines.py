@@ -41,15 +41,18 @@ def whole_document(beginning: str) -> bool:
     return first.startswith("[") or first == "{"
 
 
-def json_records_of(text: io.TextIOBase, *, breaks_off: bool = False) -> Iterator[JsonRecord]:
-    """Every line that is not blank, in order; of a text that ``breaks_off`` the last one is no record."""
+def json_records_of(
+    text: io.TextIOBase, *, breaks_off: bool = False, at_most: int = RECORD_CHARACTERS
+) -> Iterator[JsonRecord]:
+    """Every line that is not blank, in order, of ``at_most`` characters; of a text that ``breaks_off`` the last one is
+    no record."""
     number = 0
-    while line := text.readline(RECORD_CHARACTERS):
+    while line := text.readline(at_most):
         number += 1
-        if len(line) >= RECORD_CHARACTERS:
-            while not line.endswith(("\n", "\r")) and (line := text.readline(RECORD_CHARACTERS)):
+        if len(line) >= at_most:
+            while not line.endswith(("\n", "\r")) and (line := text.readline(at_most)):
                 pass
-            yield JsonRecord(number, (), f"is longer than {RECORD_CHARACTERS} characters")
+            yield JsonRecord(number, (), f"is longer than {at_most} characters")
         elif breaks_off and not line.endswith(("\n", "\r")):
             yield JsonRecord(number, (), CUT_OFF)
         elif not line.isspace():
