@@ -9,6 +9,7 @@ from cli.errors import DeskhandGroup
 from cli.evaluate import evaluate
 from cli.feedback import feedback
 from cli.policy import policy
+from cli.quality import evaluate as evaluate_feedback
 from cli.quote import quote
 from cli.tickets import tickets
 from cli.trace import trace
@@ -29,6 +30,7 @@ tickets.command()(trace)
 for decide in (approve, decline, reassign):
     tickets.command()(decide)
 feedback.command()(quote)
+feedback.command("evaluate")(evaluate_feedback)
 app.add_typer(tickets, name="tickets")
 app.add_typer(feedback, name="feedback")
 app.add_typer(directory, name="directory")

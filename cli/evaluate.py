@@ -76,7 +76,7 @@ def evaluate(
         offline=uses_embedded(cloud, running=True, environ=os.environ),
         own=dict(os.environ),
     )
-    previous = signal.signal(signal.SIGTERM, _terminate)
+    previous = signal.signal(signal.SIGTERM, terminate)
     try:
         with sole_holder(out):
             report = run_evaluation(wish, say)
@@ -122,5 +122,5 @@ def _show(report: "Report", out: Path, *, as_json: bool) -> None:
     say(f"report: {out / 'report.html'}")
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> None:
+def terminate(_number: int, _frame: FrameType | None) -> None:
     raise Terminated

@@ -2,16 +2,16 @@
 
 import asyncio
 import contextlib
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
 
+from cli.environment import process_environment
 from cli.errors import UserError
 from cli.stage import DynamoDbStage
 from local.bedrock_endpoint import running_bedrock
@@ -85,7 +85,7 @@ def run_evaluation(wish: Wish, tell: Say) -> Report:
     tell(f"deskhand: {len(cases)} cases on the back end {wish.backend}. {wish.source}")
     with ExitStack() as stack:
         environment = _start(wish, stack, tell)
-        stack.enter_context(_process_environment(environment))
+        stack.enter_context(process_environment(environment))
         _log_to(wish.out / "agent.log", stack)
         try:
             settings = TicketAgentSettings.from_environment(environment)
@@ -176,24 +176,6 @@ def _table_names(settings: TicketAgentSettings) -> dict[str, str]:
         "Ticket": settings.ticket_table,
         "Ledger": settings.ledger_table,
     }
-
-
-@contextmanager
-def _process_environment(environment: Mapping[str, str]) -> Iterator[None]:
-    """This process's AWS variables are those of ``environment`` and no others: the SDK reads them by itself."""
-    before = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-    wanted = {name: value for name, value in environment.items() if name.startswith("AWS_")}
-    _replace(before, wanted)
-    try:
-        yield
-    finally:
-        _replace(wanted, before)
-
-
-def _replace(old: Mapping[str, str], new: Mapping[str, str]) -> None:
-    for name in old:
-        os.environ.pop(name, None)
-    os.environ.update(new)
 
 
 def _log_to(file: Path, stack: ExitStack) -> None:
