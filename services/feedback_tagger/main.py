@@ -20,6 +20,8 @@ from services.feedback_tagger.metrics import METRICS
 from services.feedback_tagger.settings import MigrationSettings, TaggerSettings
 from services.feedback_tagger.store.opened import Door, migrate_store, open_store
 from services.feedback_tagger.tasks import TaskOptions, tasks_of
+from services.feedback_tagger.tasks.email_routing import departments_in
+from services.feedback_tagger.tasks.product_facts import required_in
 from services.feedback_tagger.tasks.sentiment import aspects_in
 from shared.aws.clients import Client, aws_session, open_client
 from shared.aws.converse import open_converse
@@ -108,7 +110,10 @@ async def run(environment: Mapping[str, str], *, opened: Callable[[Ports], Ports
             ),
             tasks=tasks_of(
                 TaskOptions(
-                    sentiment_aspects=aspects_in(settings.sentiment_aspects), sentiment_votes=settings.sentiment_votes
+                    sentiment_aspects=aspects_in(settings.sentiment_aspects),
+                    sentiment_votes=settings.sentiment_votes,
+                    departments=departments_in(settings.email_departments),
+                    required_facts=required_in(settings.product_facts_required),
                 )
             ),
         )

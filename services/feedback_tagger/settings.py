@@ -9,6 +9,8 @@ from services.feedback_tagger.domain.unpacking import LARGEST_FILE_BYTES
 from services.feedback_tagger.planner.agreement import LEAST, SHARE
 from services.feedback_tagger.planner.examples import PER_CATEGORY, TOKENS
 from services.feedback_tagger.planner.prompt import PROMPT_TOKENS
+from services.feedback_tagger.tasks.email_routing import DEFAULT_DEPARTMENTS, departments_in
+from services.feedback_tagger.tasks.product_facts import REQUIRED, required_in
 from services.feedback_tagger.tasks.sentiment import ASPECTS, aspects_in
 from shared.model.settings import ModelSettings
 from shared.settings import Secret, Settings
@@ -104,6 +106,14 @@ class TaggerSettings(DatabaseSettings, ModelSettings):
         le=9,
         description="how often sentiment asks about each row, in other orders; beyond 1 it knows its confidence",
     )
+    email_departments: str = Field(
+        default=DEFAULT_DEPARTMENTS,
+        description="where the task email_routing may send e-mails: name: description; name: description",
+    )
+    product_facts_required: str = Field(
+        default=",".join(REQUIRED),
+        description="a product page whose marks lack one of these facts is asked about; separated by commas",
+    )
     pool_workers: int = Field(default=8, ge=1, le=512, description="prompts of files under way at once in this task")
     singles_workers: int = Field(
         default=40,
@@ -159,6 +169,18 @@ class TaggerSettings(DatabaseSettings, ModelSettings):
     @classmethod
     def _aspects_can_be_read(cls, text: str) -> str:
         aspects_in(text)
+        return text
+
+    @field_validator("email_departments")
+    @classmethod
+    def _departments_can_be_read(cls, text: str) -> str:
+        departments_in(text)
+        return text
+
+    @field_validator("product_facts_required")
+    @classmethod
+    def _facts_can_be_read(cls, text: str) -> str:
+        required_in(text)
         return text
 
     @field_validator("header_aliases")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from services.feedback_tagger.aside import aside
 from services.feedback_tagger.asking import Answers, Asker, known_and_open
 from services.feedback_tagger.coalescer import Coalescer
 from services.feedback_tagger.domain.feedback import Row
@@ -64,7 +65,8 @@ class Singles:
     async def handle(self, message: Message) -> Settlement | None:
         task = self._task_of(message)
         # Read before it joins a batch: a message that nobody can read costs nobody else.
-        single = Single(task.read_item(message.body, message.message_id), message.message_id, message.sent_at)
+        row = await aside(task.read_item, message.body, message.message_id)
+        single = Single(row, message.message_id, message.sent_at)
         try:
             refusal = await self._batches[task.name].submit(single)
         except OverBudget as error:

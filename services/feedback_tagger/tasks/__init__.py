@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+from services.feedback_tagger.documents.page_facts import Name
 from services.feedback_tagger.domain.taxonomy import UNKNOWN
 from services.feedback_tagger.tasks.categorise import CATEGORISE
+from services.feedback_tagger.tasks.email_routing import DEPARTMENTS, Department, email_routing
+from services.feedback_tagger.tasks.product_facts import REQUIRED, product_facts
 from services.feedback_tagger.tasks.sentiment import ASPECTS, sentiment
 from services.feedback_tagger.tasks.task import Task
 
@@ -39,6 +42,8 @@ class TaskOptions:
 
     sentiment_aspects: tuple[str, ...] = ASPECTS
     sentiment_votes: int = 1
+    departments: tuple[Department, ...] = DEPARTMENTS
+    required_facts: tuple[Name, ...] = REQUIRED
 
 
 def tasks_of(options: TaskOptions) -> Tasks:
@@ -46,6 +51,8 @@ def tasks_of(options: TaskOptions) -> Tasks:
         (
             CATEGORISE,
             sentiment(options.sentiment_aspects, votes=options.sentiment_votes),
+            email_routing(options.departments),
+            product_facts(options.required_facts),
         )
     )
 
