@@ -44,9 +44,13 @@ class Analyst:
         answer = self.resources.client("s3").put_object(Bucket=self.resources.bucket, Key=key, Body=body)
         return run_id(self.resources.bucket, key, etag=answer["ETag"], version_id=answer.get("VersionId"))
 
-    def send_item(self, item: Mapping[str, Any] | str) -> None:
+    def send_item(self, item: Mapping[str, Any] | str, *, task: str | None = None) -> None:
+        """A row alone; with ``task`` as an attribute of its message, if it is given."""
         body = item if isinstance(item, str) else json.dumps(item)
-        self.resources.client("sqs").send_message(QueueUrl=self.resources.queues["feedback-items"], MessageBody=body)
+        attributes = {} if task is None else {"task": {"DataType": "String", "StringValue": task}}
+        self.resources.client("sqs").send_message(
+            QueueUrl=self.resources.queues["feedback-items"], MessageBody=body, MessageAttributes=attributes
+        )
 
     def result_of(self, run: str, *, number: int = 1, within: float = 40) -> dict[str, Any]:
         """The ``number``-th result of a run that SNS delivered."""
