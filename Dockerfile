@@ -24,6 +24,8 @@ RUN python3 -m pip install --no-cache-dir --no-deps --require-hashes --only-bina
         -r locks/feedback_tagger.txt
 COPY shared /app/shared
 COPY services/feedback_tagger /app/services/feedback_tagger
+# The authorities of RDS, which no system trusts by itself (make images fetches them); DATABASE_CA_FILE names the file.
+COPY locks/feedback_tagger.txt build/certificates* /app/certificates/
 RUN python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /app
 
 FROM ${PYTHON_IMAGE} AS service
@@ -35,6 +37,8 @@ LABEL org.opencontainers.image.title="deskhand" \
       org.opencontainers.image.revision="${REVISION}"
 ENV PYTHONPATH=/app:/app/site PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /app
+# With a read-only root this is the one place to write to; the mount takes over these rights.
+VOLUME /tmp
 USER 10001:10001
 # ECS ignores HEALTHCHECK and has its own in the task definition; this one is for docker run.
 STOPSIGNAL SIGTERM

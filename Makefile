@@ -96,7 +96,15 @@ PIP_OPTIONS ?=
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 REVISION := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 
-images: ## Build both services' images; PYTHON_IMAGE=... chooses their base
+# Amazon's own list; without it an image still starts, and says that it cannot verify the database.
+RDS_AUTHORITIES := https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem
+
+build/certificates/rds.pem:
+	@mkdir -p $(@D)
+	@curl --fail --silent --show-error --max-time 60 --output $@ $(RDS_AUTHORITIES) \
+		|| echo "the authorities of RDS could not be fetched: put $(RDS_AUTHORITIES) into $@ before an image goes to AWS"
+
+images: build/certificates/rds.pem ## Build both services' images; PYTHON_IMAGE=... chooses their base
 	@for service in ticket_agent feedback_tagger; do \
 		docker build --target $$service -t deskhand-$$service:$(REVISION) \
 			$(if $(PYTHON_IMAGE),--build-arg PYTHON_IMAGE=$(PYTHON_IMAGE)) $(if $(BUILD_IMAGE),--build-arg BUILD_IMAGE=$(BUILD_IMAGE)) \

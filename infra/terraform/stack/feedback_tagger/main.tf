@@ -1,6 +1,9 @@
 # The feedback tagger, and the task that brings its database up to date before each deployment.
 
 locals {
+  # Where the image keeps the authorities of RDS, which no system trusts by itself (Dockerfile).
+  database_ca_file = lookup(var.settings, "database_ca_file", "/app/certificates/rds.pem")
+
   queues = ["feedback-files", "feedback-chunks", "feedback-items", "ticket-outcomes"]
 
   environment = merge(
@@ -16,8 +19,10 @@ locals {
       UPLOADS_BUCKET        = var.bucket_name
       RUN_RESULTS_TOPIC_ARN = var.run_results_topic_arn
       DATABASE_URL          = var.database.url
+      DATABASE_CA_FILE      = local.database_ca_file
       FEEDBACK_MODEL_ID     = var.model_id
     },
+    { for role in aws_iam_role.batch : "BATCH_ROLE_ARN" => role.arn },
     { for field, value in var.settings : upper(field) => value },
   )
 
@@ -26,7 +31,7 @@ locals {
     DATABASE_URL         = var.database.master_url
     DATABASE_AUTH        = "secret"
     DATABASE_SECRET_ARN  = var.database.master_secret_arn
-    DATABASE_CA_FILE     = lookup(var.settings, "database_ca_file", null)
+    DATABASE_CA_FILE     = local.database_ca_file
     APPLICATION_USER     = var.database.app_user
     DASHBOARD_USER       = var.database.dashboard_secret_arn == null ? null : var.database.dashboard_user
     DASHBOARD_SECRET_ARN = var.database.dashboard_secret_arn
