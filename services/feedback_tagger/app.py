@@ -13,6 +13,10 @@ from services.feedback_tagger.commands.categories import category_kinds
 from services.feedback_tagger.commands.category_set import CategoryFiles
 from services.feedback_tagger.commands.door import CommandDoor
 from services.feedback_tagger.correcting import CorrectionFiles
+from services.feedback_tagger.discovery import loop as discovery_loop
+from services.feedback_tagger.discovery.loop import Discovery
+from services.feedback_tagger.discovery.naming import Naming
+from services.feedback_tagger.discovery.placing import RULES, Rules
 from services.feedback_tagger.domain.headers import Headers
 from services.feedback_tagger.domain.run import RunState, Terms
 from services.feedback_tagger.domain.taxonomy import Taxonomy
@@ -32,6 +36,7 @@ from services.feedback_tagger.singles import Singles
 from services.feedback_tagger.store.batches import BatchStore
 from services.feedback_tagger.store.commands import CommandLog
 from services.feedback_tagger.store.corrections import CorrectionStore
+from services.feedback_tagger.store.discovery import DiscoveryStore
 from services.feedback_tagger.store.examples import ExampleStore
 from services.feedback_tagger.store.outcomes import OutcomeStore
 from services.feedback_tagger.store.port import RowStore, RunStore
@@ -46,6 +51,7 @@ from shared.idempotency.port import Idempotency
 from shared.idempotency.standing import StandingClaim
 from shared.lifecycle import Loop
 from shared.model.batch_jobs import BatchJobs
+from shared.model.embeddings import Embedder
 from shared.model.port import Model
 from shared.model.prices import PRICES
 from shared.notifications.port import Notifications
@@ -100,6 +106,8 @@ class Ports:
     corrections: CorrectionStore
     examples: ExampleStore
     single_examples: ExampleStore
+    discovery: DiscoveryStore
+    embedder: Embedder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +138,12 @@ class Limits:
     headers: Headers = field(default_factory=Headers)
     tasks: Tasks = TASKS
     example_rules: ExampleRules = field(default_factory=ExampleRules)
+    embedding_model_id: str = "amazon.titan-embed-text-v2:0"
+    embedding_id: str = "amazon.titan-embed-text-v2:0/256"
+    discovery_seconds: float = 60.0
+    discovery_texts: int = 5000
+    discovery_rules: Rules = RULES
+    discovery_accept_rows: int | None = None
 
 
 def loops(
@@ -286,6 +300,25 @@ def loops(
         beat=health.watch("sweeper", stalled_after=STALLED_SECONDS + limits.sweep_seconds),
     )
 
+    discovery = Discovery(
+        # Texts are embedded for seconds between two renewals.
+        claim=StandingClaim(claims=ports.claims, key=discovery_loop.CLAIM, owner=owner, ttl_seconds=90.0),
+        store=ports.discovery,
+        taxonomy=ports.taxonomy,
+        bucket=ports.bucket,
+        embedder=ports.embedder,
+        embedding_model_id=limits.embedding_model_id,
+        embedding_id=limits.embedding_id,
+        price_of=limits.price_of,
+        naming=Naming(model=ports.model, model_id=limits.model_id, price_of=limits.price_of, token_hex=token_hex),
+        rules=limits.discovery_rules,
+        texts=limits.discovery_texts,
+        accept_rows=limits.discovery_accept_rows,
+        every_seconds=limits.discovery_seconds,
+        now=now,
+        beat=health.watch("discovery", stalled_after=5 * STALLED_SECONDS),
+    )
+
     def consumer(
         name: str,
         queues: tuple[Queue, Queue],
@@ -373,4 +406,5 @@ def loops(
         Loop("finaliser", finaliser.run),
         Loop("batches", batches.run),
         Loop("sweeper", sweeper.run),
+        Loop("discovery", discovery.run),
     )

@@ -8,12 +8,15 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from typing import Literal
 
 from aiobotocore.session import AioSession
 
 from services.feedback_tagger.app import Limits, Ports, loops
 from services.feedback_tagger.bucket.s3 import S3Bucket
 from services.feedback_tagger.database import access_of, open_door
+from services.feedback_tagger.discovery.loop import CALLS_AT_ONCE
+from services.feedback_tagger.discovery.placing import Rules
 from services.feedback_tagger.domain.headers import read_aliases
 from services.feedback_tagger.examples import ExampleRules
 from services.feedback_tagger.metrics import METRICS
@@ -37,11 +40,13 @@ from shared.model.bedrock_batch_jobs import BedrockBatchJobs
 from shared.model.day_blocks import day_budgets
 from shared.model.dynamodb_shares import DynamoDbShares
 from shared.model.dynamodb_spend import DynamoDbSpend
+from shared.model.embeddings import Embedder
 from shared.model.fleet import FleetQuota, fleet_quota
-from shared.model.limited import ByModel, LimitedModel
+from shared.model.limited import ByModel, LimitedEmbedder, LimitedModel
 from shared.model.port import Model
 from shared.model.prices import Prices
 from shared.model.service_quotas import ServiceQuotas
+from shared.model.titan import TitanEmbedder
 from shared.notifications.sns import SnsNotifications
 from shared.queue.dynamodb_failures import DynamoDbFailureCounts
 from shared.queue.sqs import SqsQueue
@@ -52,6 +57,8 @@ log = logger("main")
 SERVICE = "feedback_tagger"
 # Rows sent alone are stored a prompt at a time.
 SINGLES_CONNECTIONS = 4
+# A quarter of what Titan can give keeps nearly all of what a vector tells, at a quarter of the room.
+EMBEDDING_DIMENSIONS: Literal[256] = 256
 START_BACKOFF = Backoff(base=0.5, cap=15.0)
 
 
@@ -100,6 +107,12 @@ async def run(environment: Mapping[str, str], *, opened: Callable[[Ports], Ports
             batch_role_arn=settings.batch_role_arn,
             batch_timeout_hours=settings.batch_timeout_hours,
             batch_look_seconds=settings.batch_look_seconds,
+            embedding_model_id=settings.embedding_model_id,
+            embedding_id=f"{settings.embedding_model_id}/{EMBEDDING_DIMENSIONS}",
+            discovery_seconds=settings.discovery_seconds,
+            discovery_texts=settings.discovery_texts,
+            discovery_rules=Rules(distance=settings.discovery_distance, least=settings.discovery_least_texts),
+            discovery_accept_rows=settings.discovery_accept_rows,
             largest_file_bytes=settings.largest_file_bytes,
             headers=read_aliases(settings.header_aliases),
             example_rules=ExampleRules(
@@ -156,7 +169,9 @@ async def _open_ports(
     bedrock = await stack.enter_async_context(open_converse(session, connections=prompts, read_timeout=60))
     store = await stack.enter_async_context(open_store(door, connections=settings.pool_workers + 6))
     singles_store = await stack.enter_async_context(open_store(door, connections=SINGLES_CONNECTIONS))
-    model, single_model, quotas = await _open_models(settings, stack, session, dynamodb, BedrockModel(bedrock), owner)
+    model, single_model, embedder, quotas = await _open_models(
+        settings, stack, session, dynamodb, BedrockModel(bedrock), owner
+    )
     control = await stack.enter_async_context(open_client(session, "bedrock", connections=4))
     ports = Ports(
         files=SqsQueue(sqs, settings.feedback_files_queue_url),
@@ -185,6 +200,8 @@ async def _open_ports(
         corrections=store.corrections,
         examples=store.examples,
         single_examples=singles_store.examples,
+        discovery=store.discovery,
+        embedder=embedder,
     )
     return ports, quotas
 
@@ -196,8 +213,9 @@ async def _open_models(
     dynamodb: Client,
     bedrock: BedrockModel,
     owner: str,
-) -> tuple[Model, Model, list[FleetQuota]]:
-    """What rows of files go through, what rows sent alone go through, and what keeps both inside the quotas."""
+) -> tuple[Model, Model, Embedder, list[FleetQuota]]:
+    """What rows of files go through, what rows sent alone go through, what texts are compared by, and what keeps all of
+    them inside the quotas."""
     prices = Prices.load(settings.model_prices_file)
     published = None
     if settings.model_quotas == "service-quotas":
@@ -205,7 +223,13 @@ async def _open_models(
     spend = DynamoDbSpend(dynamodb, settings.idempotency_table)
     lanes: dict[str, dict[str, Model]] = {"files": {}, "singles": {}}
     quotas = []
-    for model_id in dict.fromkeys(filter(None, (settings.feedback_model_id, settings.feedback_unsure_model_id))):
+    runtime = await stack.enter_async_context(
+        open_client(session, "bedrock-runtime", connections=CALLS_AT_ONCE, attempts=1)
+    )
+    embedding = settings.embedding_model_id
+    embedder: Embedder = TitanEmbedder(runtime, model_id=embedding, dimensions=EMBEDDING_DIMENSIONS)
+    answering = filter(None, (settings.feedback_model_id, settings.feedback_unsure_model_id))
+    for model_id in dict.fromkeys((*answering, embedding)):
         price = prices.of(model_id)
         table = settings.lease_table
         quota = fleet_quota(
@@ -225,11 +249,14 @@ async def _open_models(
         )
         for budget in budgets:
             stack.push_async_callback(budget.close)
+        if model_id == embedding:
+            embedder = LimitedEmbedder(embedder, quota.limiter, lane="files", uniform=random.uniform, budgets=budgets)
+            continue
         for lane, models in lanes.items():
             models[model_id] = LimitedModel(
                 bedrock, quota.limiter, lane=lane, price=price, uniform=random.uniform, budgets=budgets
             )
-    return ByModel(lanes["files"]), ByModel(lanes["singles"]), quotas
+    return ByModel(lanes["files"]), ByModel(lanes["singles"]), embedder, quotas
 
 
 async def _migrate_when_possible(door: Door, stop: StopEvent) -> None:

@@ -130,6 +130,22 @@ class TaggerSettings(DatabaseSettings, ModelSettings):
     run_usd: float | None = Field(
         default=None, gt=0, description="no further row of a run is asked about once it has cost so many dollars"
     )
+    embedding_model_id: str = Field(
+        default="amazon.titan-embed-text-v2:0", description="what texts without a category are compared by"
+    )
+    discovery_seconds: float = Field(
+        default=60, gt=0, le=86400, description="between two looks for new categories among rows without one"
+    )
+    discovery_texts: int = Field(
+        default=5000, ge=1, le=50_000, description="distinct texts that one such look takes on at most"
+    )
+    discovery_distance: float = Field(
+        default=0.7, gt=0, lt=1, description="mean cosine distance up to which texts are of one proposal"
+    )
+    discovery_least_texts: int = Field(default=10, ge=2, description="fewer texts than this are no proposal")
+    discovery_accept_rows: int | None = Field(
+        default=None, ge=1, description="proposals with so many rows are accepted by themselves; none: people decide"
+    )
     examples_per_category: int = Field(
         default=PER_CATEGORY, ge=0, le=50, description="corrected rows that a prompt shows of each category; 0: none"
     )

@@ -12,6 +12,7 @@ from services.feedback_tagger.store.batches import BatchStore
 from services.feedback_tagger.store.command_log import SqlCommandLog
 from services.feedback_tagger.store.commands import CommandLog
 from services.feedback_tagger.store.corrections import CorrectionStore
+from services.feedback_tagger.store.discovery import DiscoveryStore
 from services.feedback_tagger.store.examples import ExampleStore
 from services.feedback_tagger.store.logins import FixedLogin, Login, Logins
 from services.feedback_tagger.store.mysql_batches import MysqlBatches
@@ -27,6 +28,7 @@ from services.feedback_tagger.store.postgres_rows import PostgresRows
 from services.feedback_tagger.store.postgres_runs import PostgresRuns
 from services.feedback_tagger.store.postgres_upkeep import PostgresUpkeep
 from services.feedback_tagger.store.sql_corrections import SqlCorrections
+from services.feedback_tagger.store.sql_discovery import SqlDiscovery
 from services.feedback_tagger.store.sql_examples import SqlExamples
 from services.feedback_tagger.store.sql_taxonomy import SqlTaxonomy
 from services.feedback_tagger.store.statements import MysqlDatabase, PostgresDatabase
@@ -45,6 +47,7 @@ class Store:
     batches: BatchStore
     commands: CommandLog
     taxonomy: TaxonomyStore
+    discovery: DiscoveryStore
     corrections: CorrectionStore
     examples: ExampleStore
 
@@ -86,6 +89,7 @@ async def open_store(door: Door, *, connections: int) -> AsyncIterator[Store]:
                 MysqlBatches(pool),
                 SqlCommandLog(both),
                 SqlTaxonomy(both),
+                discovery=SqlDiscovery(both),
                 corrections=SqlCorrections(both),
                 examples=SqlExamples(both),
             )
@@ -101,6 +105,7 @@ async def open_store(door: Door, *, connections: int) -> AsyncIterator[Store]:
                 PostgresBatches(pool),
                 SqlCommandLog(alike),
                 SqlTaxonomy(alike),
+                discovery=SqlDiscovery(alike),
                 corrections=SqlCorrections(alike),
                 examples=SqlExamples(alike),
             )
