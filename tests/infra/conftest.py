@@ -17,6 +17,7 @@ EVERYTHING = """\
   alert_email          = "alerts@example.com"
   ticket_back_end      = "agentcore_harness"
   knowledge_base       = true
+  feedback_batch       = true
   dashboards_owner_arn = "arn:aws:quicksight:eu-central-1:123456789012:user/default/owner"
 """
 

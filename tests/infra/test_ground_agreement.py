@@ -18,6 +18,7 @@ PREFIX = "deskhand"
 UPLOADS = f"{PREFIX}-uploads-123456789012-eu-central-1"
 # botocore's name of a service => the last part of its interface endpoint's name; None: it needs none.
 ENDPOINTS: Mapping[str, str | None] = {
+    "bedrock": "bedrock",
     "bedrock-agent-runtime": "bedrock-agent-runtime",
     "bedrock-agentcore": "bedrock-agentcore",
     "bedrock-runtime": "bedrock-runtime",

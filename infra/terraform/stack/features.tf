@@ -8,5 +8,6 @@ locals {
   optional_interface_services = concat(
     local.bedrock_agent || var.knowledge_base ? ["bedrock-agent-runtime"] : [],
     local.harness ? ["bedrock-agentcore"] : [],
+    var.feedback_batch ? ["bedrock"] : [],
   )
 }

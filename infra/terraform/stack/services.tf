@@ -114,6 +114,7 @@ module "feedback_tagger" {
   data_key_arn               = module.keys.data_key_arn
   messages_key_arn           = module.keys.messages_key_arn
   model_id                   = var.feedback_model_id
+  batch                      = var.feedback_batch
   settings                   = var.feedback_tagger_settings
   log_retention_days         = var.log_retention_days
   metric_namespace           = local.metric_namespace

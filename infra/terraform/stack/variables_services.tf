@@ -19,6 +19,12 @@ variable "feedback_model_id" {
   default     = "us.amazon.nova-micro-v1:0"
 }
 
+variable "feedback_batch" {
+  description = "Let Bedrock's batch jobs ask about files whose deadline leaves them a day, at half the price. With egress = \"endpoints\" it takes one more interface endpoint, $7.30 a month in each zone."
+  type        = bool
+  default     = false
+}
+
 variable "ticket_agent" {
   description = "Size and number of the ticket agent's tasks, and messages that one may have before it. The first task runs on demand: nobody else reads the table's stream."
   type = object({

@@ -6,6 +6,9 @@ locals {
 
   queues = ["feedback-files", "feedback-chunks", "feedback-items", "ticket-outcomes"]
 
+  # Categories that are missing are looked for by likeness of texts.
+  embedding_model_id = lookup(var.settings, "embedding_model_id", "amazon.titan-embed-text-v2:0")
+
   environment = merge(
     { for name in local.queues : "${upper(replace(name, "-", "_"))}_QUEUE_URL" => var.queue_urls[name] },
     { for name in local.queues : "${upper(replace(name, "-", "_"))}_DEAD_QUEUE_URL" => var.dead_queue_urls[name] },
@@ -21,6 +24,7 @@ locals {
       DATABASE_URL          = var.database.url
       DATABASE_CA_FILE      = local.database_ca_file
       FEEDBACK_MODEL_ID     = var.model_id
+      EMBEDDING_MODEL_ID    = local.embedding_model_id
     },
     { for role in aws_iam_role.batch : "BATCH_ROLE_ARN" => role.arn },
     { for field, value in var.settings : upper(field) => value },
@@ -52,6 +56,13 @@ module "unsure_model" {
 
   model_id = each.key
   purpose  = "Unsure"
+}
+
+module "embedding_model" {
+  source = "../../modules/model"
+
+  model_id = local.embedding_model_id
+  purpose  = "Embedding"
 }
 
 module "service" {

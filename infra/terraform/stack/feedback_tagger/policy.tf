@@ -1,7 +1,11 @@
 # What the feedback tagger and its migration may do. tests/infra compares it with the calls that they really make.
 
 data "aws_iam_policy_document" "task" {
-  source_policy_documents = concat([module.model.policy_json], [for model in module.unsure_model : model.policy_json])
+  source_policy_documents = concat(
+    [module.model.policy_json, module.embedding_model.policy_json],
+    [for model in module.unsure_model : model.policy_json],
+    [for batch in data.aws_iam_policy_document.batch_task : batch.json],
+  )
 
   statement {
     sid       = "TakeFromItsQueues"

@@ -133,6 +133,12 @@ variable "model_id" {
   type        = string
 }
 
+variable "batch" {
+  description = "Whether large files that have a day's time may be asked by Bedrock's batch jobs, at half the price."
+  type        = bool
+  default     = false
+}
+
 variable "settings" {
   description = "Settings of services/feedback_tagger/settings.py by field name, where the default does not do."
   type        = map(string)
@@ -142,7 +148,19 @@ variable "settings" {
     condition = length(setsubtract(keys(var.settings), [
       "agreement_least",
       "agreement_share",
+      "batch_look_seconds",
+      "batch_timeout_hours",
       "database_ca_file",
+      "discovery_accept_rows",
+      "discovery_distance",
+      "discovery_least_texts",
+      "discovery_seconds",
+      "discovery_texts",
+      "email_departments",
+      "embedding_model_id",
+      "examples_per_category",
+      "examples_tenant_column",
+      "examples_tokens",
       "feedback_deadline_minutes",
       "feedback_unsure_model_id",
       "feedback_usd_per_day",
@@ -156,9 +174,12 @@ variable "settings" {
       "model_tokens_per_day",
       "model_tokens_per_minute",
       "pool_workers",
+      "product_facts_required",
       "prompt_tokens",
       "rows_per_prompt",
       "run_usd",
+      "sentiment_aspects",
+      "sentiment_votes",
       "singles_workers",
       "stuck_run_seconds",
       "sweep_seconds",

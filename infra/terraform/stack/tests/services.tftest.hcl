@@ -35,6 +35,16 @@ run "a_harness_comes_with_its_setting_and_its_endpoint" {
   }
 }
 
+run "the_batch_lane_comes_with_its_role_and_its_endpoint" {
+  variables {
+    feedback_batch = true
+  }
+  assert {
+    condition     = length(output.task_environments["feedback-tagger"]["BATCH_ROLE_ARN"]) > 0 && contains(local.interface_services, "bedrock")
+    error_message = "Files would never take the lane, or their jobs never be reached."
+  }
+}
+
 run "an_unknown_back_end_is_refused" {
   command = plan
   variables {
