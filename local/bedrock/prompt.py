@@ -1,11 +1,11 @@
 """A prompt about rows taken apart: what there is to choose from, and the rows behind their random boundary."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_CHOICES = re.compile(r"<(?P<kind>categories|aspects)>(?P<lines>.*?)</(?P=kind)>", re.DOTALL)
+_CHOICES = re.compile(r"<(?P<kind>categories|aspects|departments|facts)>(?P<lines>.*?)</(?P=kind)>", re.DOTALL)
 _ROWS = re.compile(r"^<(?P<mark>rows-[0-9A-Za-z]+)>[ \t]*\n", re.MULTILINE)
 _CATEGORY = re.compile(r"(?P<number>\d{1,4})[.):|]?\s+(?P<text>\S.*)")
 _ROW = re.compile(r"(?P<number>\d{1,6})\|(?P<text>.*)")
@@ -52,5 +52,6 @@ def _numbered(lines: str, pattern: re.Pattern[str]) -> dict[int, str]:
     return {int(match["number"]): match["text"] for match in matches if match}
 
 
-def written(answers: Mapping[int, int] | Mapping[int, str]) -> str:
-    return "\n".join(f"{number}:{answer}" for number, answer in answers.items())
+def written(answers: Mapping[int, int] | Mapping[int, str] | Sequence[tuple[int, str]]) -> str:
+    lines = answers.items() if isinstance(answers, Mapping) else answers
+    return "\n".join(f"{number}:{answer}" for number, answer in lines)
