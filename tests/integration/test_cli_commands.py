@@ -146,6 +146,14 @@ def test_an_upload_is_the_run_that_the_tagger_will_call_it(deskhand: Deskhand, r
     assert said(deskhand("feedback", "upload", str(FEEDBACK), "--json")) == sent
 
 
+def test_an_upload_for_a_task_goes_under_its_prefix(deskhand: Deskhand, resources: Provisioned) -> None:
+    sent = said(deskhand("feedback", "upload", "--task", "sentiment", str(FEEDBACK), "--json"))
+    key = "uploads/sentiment/feedback.csv"
+    stored = resources.client("s3").get_object(Bucket=resources.bucket, Key=key)
+
+    assert (sent["key"], sent["run_id"]) == (key, run_id(resources.bucket, key, etag=stored["ETag"]))
+
+
 def test_status_watches_a_run_to_its_end(deskhand: Deskhand, resources: Provisioned) -> None:
     put_run(resources, "run-1")
 
