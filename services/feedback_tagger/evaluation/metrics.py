@@ -45,6 +45,7 @@ class Figures:
     answered: int
     classes: tuple[ClassFigures, ...]
     confusion: Mapping[tuple[str, str], int]
+    no_answer: frozenset[str]
 
     @property
     def accuracy(self) -> float | None:
@@ -54,6 +55,15 @@ class Figures:
     def accuracy_of_answered(self) -> float | None:
         """Of the rows that got an answer."""
         return _share(self.answered_right, self.answered)
+
+    @property
+    def majority_of_answered(self) -> float | None:
+        """How often whoever always gave the most frequent right answer would be right on the rows that got one."""
+        answered: Counter[str] = Counter()
+        for (truth, said), rows in self.confusion.items():
+            if said not in self.no_answer:
+                answered[truth] += rows
+        return _share(max(answered.values(), default=0), self.answered)
 
     @property
     def unknown_rate(self) -> float | None:
@@ -98,6 +108,7 @@ def figures(pairs: Iterable[tuple[str, str]], *, no_answer: Collection[str] = ()
             for name in names
         ),
         confusion=dict(confusion),
+        no_answer=frozenset(no_answer),
     )
 
 

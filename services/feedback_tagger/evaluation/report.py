@@ -11,7 +11,17 @@ from services.feedback_tagger.domain.spent import NANO
 from services.feedback_tagger.evaluation.metrics import ClassFigures, Figures, percentile
 from services.feedback_tagger.evaluation.run import FieldResult, ModelResult
 
-COLUMNS = ("model", "field", "rows", "accuracy", "majority", "macro F1", "no answer", "right if answered")
+COLUMNS = (
+    "model",
+    "field",
+    "rows",
+    "accuracy",
+    "majority",
+    "macro F1",
+    "no answer",
+    "right if answered",
+    "majority of those",
+)
 CLASS_COLUMNS = ("class", "rows", "given", "right", "precision", "recall", "F1")
 MOST_IN_MATRIX = 40
 MOST_CONFUSIONS = 12
@@ -45,6 +55,7 @@ def as_rows(report: Report) -> list[tuple[str, ...]]:
             "" if each.open else _decimal(each.figures.macro_f1),
             percent(each.figures.unknown_rate),
             percent(each.figures.accuracy_of_answered),
+            percent(each.figures.majority_of_answered),
         )
         for model in report.models
         for each in model.fields
@@ -133,6 +144,7 @@ def field_as_json(each: FieldResult) -> dict[str, Any]:
         "majority": None if majority is None else {"answer": majority[0], "accuracy": _short(majority[1])},
         "unknown_rate": _short(figures.unknown_rate),
         "accuracy_of_answered": _short(figures.accuracy_of_answered),
+        "majority_of_answered": _short(figures.majority_of_answered),
     }
     if each.open:
         return found

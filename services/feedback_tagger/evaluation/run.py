@@ -60,10 +60,12 @@ class ModelResult:
     seconds: float
 
 
-def question_of(task: Task, labelled: Sequence[Labelled], categories: Sequence[str] = ()) -> Question:
-    """``categories`` left out: the labels of the file. Raises NoLabels."""
+def question_of(
+    task: Task, labelled: Sequence[Labelled], categories: Sequence[str] = (), *, judge: Judge | None = None
+) -> Question:
+    """``categories`` left out: the labels of the file; ``judge`` left out: the task's own. Raises NoLabels."""
     labels = [each.label for each in labelled]
-    judge = judge_of(task, [*categories, *labels])
+    judge = judge or judge_of(task, [*categories, *labels])
     truths: list[Fields] = []
     faults: list[str] = []
     for each in labelled:

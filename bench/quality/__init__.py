@@ -1,0 +1,1 @@
+"""How good the answers of every task are on public data whose right answers are known."""
