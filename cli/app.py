@@ -2,6 +2,7 @@
 
 import typer
 
+from cli.categories import categories
 from cli.decisions import approve, decline, reassign
 from cli.demo import demo
 from cli.directory import directory
@@ -31,6 +32,7 @@ for decide in (approve, decline, reassign):
     tickets.command()(decide)
 feedback.command()(quote)
 feedback.command("evaluate")(evaluate_feedback)
+feedback.add_typer(categories, name="categories")
 app.add_typer(tickets, name="tickets")
 app.add_typer(feedback, name="feedback")
 app.add_typer(directory, name="directory")

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,6 @@ from services.feedback_tagger.domain.headers import Headers
 from services.feedback_tagger.domain.reading import Source
 from services.feedback_tagger.domain.run import (
     RUNS_PREFIX,
-    TAXONOMY_DOCUMENT_KEY,
     UPLOADS_PREFIX,
     run_document_key,
     run_id,
@@ -92,30 +90,6 @@ def status(
         _show_latest(there, limit, as_json=as_json)
 
 
-@feedback.command()
-def categories(
-    cloud: CloudOption = CloudChoice.AUTO, name: NameOption = DEFAULT_NAME, as_json: JsonOption = False
-) -> None:
-    """Show the categories, and how many rows the runs in the bucket have put under each."""
-    there = open_cloud(cloud, name)
-    taxonomy = _document(there, TAXONOMY_DOCUMENT_KEY)
-    if taxonomy is None:
-        raise UserError("there are no categories yet", "the tagger writes them when it starts: is it running?")
-    labelled: Counter[str] = Counter()
-    for key in _run_keys(there):
-        labelled.update((_document(there, key) or {}).get("by_label", {}))
-    counted = category_counts(taxonomy, labelled)
-    if as_json:
-        print_json([{"category": label, "rows": rows} for label, rows in counted])
-        return
-    total = sum(rows for _, rows in counted)
-    print_table(
-        ("category", "rows", "share"),
-        [(label, rows, f"{rows / total:.1%}" if total else "") for label, rows in counted],
-        right=("rows", "share"),
-    )
-
-
 def category_counts(taxonomy: Mapping[str, Any], labelled: Mapping[str, int]) -> list[tuple[str, int]]:
     """Every category in the taxonomy's order, then other labels of rows: ``unknown``, a category deleted since."""
     names = [str(category["name"]) for category in taxonomy["categories"]]
@@ -145,19 +119,20 @@ def check_file(file: Path, headers: Headers, task: Task) -> None:
 def put_file(cloud: Cloud, file: Path, task: Task = CATEGORISE) -> str:
     """Upload in one piece, as its ETag is part of the run's identity; returns the run id."""
     bucket, key = cloud.names.bucket, f"{task.upload_prefix}{file.name}"
-    with _bucket_errors(bucket), file.open("rb") as body:
+    with bucket_errors(bucket), file.open("rb") as body:
         answer = cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=body, ContentType="text/csv")
     return run_id(bucket, key, etag=str(answer["ETag"]), version_id=answer.get("VersionId"))
 
 
 def run_document(cloud: Cloud, run: str) -> dict[str, Any] | None:
     """What the tagger last wrote about a run; None if it has written nothing."""
-    return _document(cloud, run_document_key(run))
+    return bucket_document(cloud, run_document_key(run))
 
 
-def _document(cloud: Cloud, key: str) -> dict[str, Any] | None:
+def bucket_document(cloud: Cloud, key: str) -> dict[str, Any] | None:
+    """A document that the tagger left in the bucket; None if there is none."""
     s3 = cloud.client("s3")
-    with _bucket_errors(cloud.names.bucket):
+    with bucket_errors(cloud.names.bucket):
         try:
             body = s3.get_object(Bucket=cloud.names.bucket, Key=key)["Body"].read()
         except s3.exceptions.NoSuchKey:
@@ -166,9 +141,9 @@ def _document(cloud: Cloud, key: str) -> dict[str, Any] | None:
     return document
 
 
-def _run_keys(cloud: Cloud) -> list[str]:
+def run_keys(cloud: Cloud) -> list[str]:
     """Keys of the run documents, the latest first."""
-    with _bucket_errors(cloud.names.bucket):
+    with bucket_errors(cloud.names.bucket):
         pages = cloud.client("s3").get_paginator("list_objects_v2")
         objects = [
             entry
@@ -179,7 +154,7 @@ def _run_keys(cloud: Cloud) -> list[str]:
 
 
 @contextmanager
-def _bucket_errors(bucket: str) -> Iterator[None]:
+def bucket_errors(bucket: str) -> Iterator[None]:
     """Say which bucket was meant when it does not exist."""
     try:
         yield
@@ -190,14 +165,14 @@ def _bucket_errors(bucket: str) -> Iterator[None]:
 
 
 def _latest(cloud: Cloud) -> str:
-    keys = _run_keys(cloud)
+    keys = run_keys(cloud)
     if not keys:
         raise UserError("there are no runs yet", "upload a file first: deskhand feedback upload FILE")
     return keys[0].removeprefix(RUNS_PREFIX).removesuffix(".json")
 
 
 def _show_latest(cloud: Cloud, limit: int, *, as_json: bool) -> None:
-    found = [document for key in _run_keys(cloud)[:limit] if (document := _document(cloud, key)) is not None]
+    found = [document for key in run_keys(cloud)[:limit] if (document := bucket_document(cloud, key)) is not None]
     if as_json:
         print_json(found)
         return
