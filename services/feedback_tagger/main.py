@@ -28,6 +28,7 @@ from services.feedback_tagger.tasks.product_facts import required_in
 from services.feedback_tagger.tasks.sentiment import aspects_in
 from shared.aws.clients import Client, aws_session, open_client
 from shared.aws.converse import open_converse
+from shared.aws.sqs_calls import open_sqs
 from shared.backoff import Backoff
 from shared.clock import wall_clock
 from shared.errors import TransientError
@@ -159,7 +160,7 @@ async def _open_ports(
     settings: TaggerSettings, session: AioSession, door: Door, stack: AsyncExitStack, owner: str
 ) -> tuple[Ports, list[FleetQuota]]:
     # Every worker of a consumer may be settling while its receivers poll.
-    sqs = await stack.enter_async_context(open_client(session, "sqs", connections=64))
+    sqs = await stack.enter_async_context(open_sqs(session, connections=64))
     s3 = await stack.enter_async_context(open_client(session, "s3", connections=8, read_timeout=60))
     sns = await stack.enter_async_context(open_client(session, "sns", connections=4))
     dynamodb = await stack.enter_async_context(open_client(session, "dynamodb", connections=16))

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from shared.aws.clients import aws_session, open_client
+from shared.aws.sqs_calls import open_sqs
 from shared.errors import PermanentError
 from shared.queue.memory import MemoryQueue
 from shared.queue.message import Message, Outgoing
@@ -24,18 +25,25 @@ NewQueue: TypeAlias = Callable[[str], Awaitable[Queue]]
 """Makes an empty queue: ``await new_queue("standard")`` or ``"fifo"``."""
 
 BACKENDS = [
-    pytest.param("memory", marks=pytest.mark.looptime),
-    *CLOUDS,
+    pytest.param(("memory", ""), marks=pytest.mark.looptime, id="memory"),
+    *(pytest.param((cloud, calls), id=f"{cloud}-{calls}") for cloud in CLOUDS for calls in ("sdk", "ours")),
 ]
 
 
 @pytest.fixture(params=BACKENDS)
-def backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def backend_and_calls(request: pytest.FixtureRequest) -> tuple[str, str]:
+    backend, calls = request.param
+    return backend, calls
 
 
 @pytest.fixture
-async def new_queue(backend: str, request: pytest.FixtureRequest) -> AsyncIterator[NewQueue]:
+def backend(backend_and_calls: tuple[str, str]) -> str:
+    return backend_and_calls[0]
+
+
+@pytest.fixture
+async def new_queue(backend_and_calls: tuple[str, str], request: pytest.FixtureRequest) -> AsyncIterator[NewQueue]:
+    backend, calls = backend_and_calls
     if backend == "memory":
 
         async def in_memory(kind: str) -> Queue:
@@ -46,11 +54,14 @@ async def new_queue(backend: str, request: pytest.FixtureRequest) -> AsyncIterat
     use_cloud(backend, request)
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(open_client(aws_session(), "sqs"))
+        used = client
+        if calls == "ours":
+            used = await stack.enter_async_context(open_sqs(aws_session(), connections=8))
 
         async def on_sqs(kind: str) -> Queue:
             url = await _create(client, kind)
             stack.push_async_callback(client.delete_queue, QueueUrl=url)
-            return SqsQueue(client, url)
+            return SqsQueue(used, url)
 
         yield on_sqs
 
