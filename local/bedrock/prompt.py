@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _CHOICES = re.compile(r"<(?P<kind>categories|aspects|departments|facts)>(?P<lines>.*?)</(?P=kind)>", re.DOTALL)
+_EXAMPLES = re.compile(r"<examples>\n(?P<lines>.*?)\n</examples>", re.DOTALL)
 _ROWS = re.compile(r"^<(?P<mark>rows-[0-9A-Za-z]+)>[ \t]*\n", re.MULTILINE)
 _CATEGORY = re.compile(r"(?P<number>\d{1,4})[.):|]?\s+(?P<text>\S.*)")
 _ROW = re.compile(r"(?P<number>\d{1,6})\|(?P<text>.*)")
@@ -13,11 +14,15 @@ _ROW = re.compile(r"(?P<number>\d{1,6})\|(?P<text>.*)")
 
 @dataclass(frozen=True, slots=True)
 class TaggingPrompt:
-    """``categories`` (or whatever the block of this ``kind`` numbers) and ``rows`` by number, in the prompt's order."""
+    """``categories`` (or whatever the block of this ``kind`` numbers) and ``rows`` by number, in the prompt's order.
+
+    ``examples`` are texts with the number of their category; 0 is none.
+    """
 
     categories: Mapping[int, str]
     rows: Mapping[int, str]
     kind: str = "categories"
+    examples: Sequence[tuple[int, str]] = ()
 
 
 def read(request: Mapping[str, Any]) -> TaggingPrompt | None:
@@ -29,7 +34,13 @@ def read(request: Mapping[str, Any]) -> TaggingPrompt | None:
     if choices is None or rows is None:
         return None
     numbered = _numbered(choices["lines"], _CATEGORY)
-    return TaggingPrompt(categories=numbered, rows=_numbered(rows, _ROW), kind=choices["kind"])
+    shown = _EXAMPLES.search(system)
+    return TaggingPrompt(
+        categories=numbered,
+        rows=_numbered(rows, _ROW),
+        kind=choices["kind"],
+        examples=() if shown is None else _examples(shown["lines"]),
+    )
 
 
 def rows_of(request: Mapping[str, Any]) -> Mapping[int, str]:
@@ -50,6 +61,11 @@ def _rows_in(text: str) -> str | None:
 def _numbered(lines: str, pattern: re.Pattern[str]) -> dict[int, str]:
     matches = (pattern.fullmatch(line.strip()) for line in lines.split("\n"))
     return {int(match["number"]): match["text"] for match in matches if match}
+
+
+def _examples(lines: str) -> tuple[tuple[int, str], ...]:
+    matches = (_ROW.fullmatch(line.strip()) for line in lines.split("\n"))
+    return tuple((int(match["number"]), match["text"]) for match in matches if match)
 
 
 def written(answers: Mapping[int, int] | Mapping[int, str] | Sequence[tuple[int, str]]) -> str:

@@ -42,7 +42,7 @@ def answer(request: Mapping[str, Any], settings: ModelSettings, new_call_id: Cal
         return Answer(PAGES, _text(prompt.written(_read(asked, settings))))
     if settings.answer == "constant":
         return Answer(TAGGER, _text(prompt.written(dict.fromkeys(asked.rows, 1))))
-    tags = tagger.tag(asked.categories, asked.rows)
+    tags = tagger.tag(asked.categories, asked.rows, tuple(asked.examples))
     return Answer(TAGGER, _text(prompt.written(slips.slipped(tags, asked, settings.slips, _chance(asked, settings)))))
 
 

@@ -20,6 +20,8 @@ UNKNOWN = 0
 LEAST_SCORE = 0.30
 PER_CUE_WORD = 0.16
 MOST_CUE_WORDS = 3
+# A text that is like an example may be like it in anything.
+OF_AN_EXAMPLE = 0.8
 _CLAUSES = re.compile(r"[.!?;:\n]+|,| but | aber | and | und ")
 LEAST_CLAUSE = 12
 
@@ -34,11 +36,13 @@ class _Known:
     starts: tuple[int, ...]
 
 
-def tag(categories: Mapping[int, str], rows: Mapping[int, str]) -> dict[int, int]:
-    """The category number of every row."""
+def tag(
+    categories: Mapping[int, str], rows: Mapping[int, str], examples: tuple[tuple[int, str], ...] = ()
+) -> dict[int, int]:
+    """The category number of every row. ``examples`` are texts that stand for a category's name too, or for none's."""
     if not rows:
         return {}
-    known = _known(tuple(categories.items()))
+    known = _known(tuple(categories.items()), examples)
     texts = [vocabulary.in_english(text) for text in rows.values()]
     parts = [_parts(text) for text in texts]
     vectors = embed([part for group in parts for part in group])
@@ -68,17 +72,30 @@ def _parts(text: str) -> list[str]:
 
 
 @lru_cache(maxsize=64)
-def _known(categories: tuple[tuple[int, str], ...]) -> _Known:
+def _known(categories: tuple[tuple[int, str], ...], examples: tuple[tuple[int, str], ...] = ()) -> _Known:
     themes = [vocabulary.themes_of(text) for _, text in categories]
     anchors = [
         [*_parts(vocabulary.in_english(text)), *(phrase for theme in own for phrase in theme.phrases)]
         for (_, text), own in zip(categories, themes, strict=True)
     ]
     anchors.append(list(vocabulary.NOTHING_IN_PARTICULAR))
+    of_number = {number: group for (number, _), group in zip(categories, anchors, strict=False)} | {
+        UNKNOWN: anchors[-1]
+    }
+    weights = [[1.0] * len(group) for group in anchors]
+    weight_of = {number: group for (number, _), group in zip(categories, weights, strict=False)} | {
+        UNKNOWN: weights[-1]
+    }
+    for number, text in examples:
+        if number in of_number:
+            # As a whole: a clause of it may be about anything.
+            of_number[number].append(vocabulary.in_english(text))
+            weight_of[number].append(OF_AN_EXAMPLE)
+    vectors = embed([anchor for group in anchors for anchor in group])
     return _Known(
         numbers=tuple(number for number, _ in categories),
         words=tuple(tuple(dict.fromkeys(word for theme in own for word in theme.words)) for own in themes),
-        vectors=embed([anchor for group in anchors for anchor in group]),
+        vectors=vectors * np.array([weight for group in weights for weight in group], dtype=np.float32)[:, None],
         starts=tuple(_starts(anchors)),
     )
 
