@@ -3,7 +3,7 @@
     python -m bench.quality [--sets "telecom chat" ...] [--limit 100]
 
 Offline the stand-in of the local endpoint answers; no figure here says anything about a model. The rows go through the
-tagger's own reading, packing, asking and agreement check, as with `deskhand feedback evaluate`; that asks models on AWS.
+tagger's own reading, packing, asking and agreement check, as with `deskhand feedback evaluate`; that asks AWS too.
 
 Results: bench/results/quality.json, and pages in build/quality/. A run of some sets keeps the others' figures;
 ``--limit`` writes no results.
