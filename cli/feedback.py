@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import Annotated, Any, BinaryIO, cast
@@ -26,8 +27,16 @@ from services.feedback_tagger.domain.run import (
 )
 from services.feedback_tagger.domain.text_file import UnusableFile
 from services.feedback_tagger.domain.unpacking import Damaged, TooMuch
+from services.feedback_tagger.planner.lane import LANE_METADATA
 from services.feedback_tagger.tasks.categorise import CATEGORISE
 from services.feedback_tagger.tasks.task import Task
+
+
+class LaneChoice(StrEnum):
+    AUTO = "auto"
+    REALTIME = "realtime"
+    BATCH = "batch"
+
 
 feedback = typer.Typer(help="Upload feedback and see how it was labelled.", no_args_is_help=True)
 
@@ -47,6 +56,12 @@ def upload(
     ],
     task: TaskOption = CATEGORISE.name,
     aliases: Annotated[str, typer.Option("--header-aliases", help="HEADER_ALIASES of the tagger.")] = "",
+    lane: Annotated[
+        LaneChoice,
+        typer.Option(
+            "--lane", help="batch: by batch jobs, at about half the price, within a day; auto: the tagger decides."
+        ),
+    ] = LaneChoice.AUTO,
     watch: Annotated[bool, typer.Option("--watch", help="Follow the run until it is over.")] = False,
     cloud: CloudOption = CloudChoice.AUTO,
     name: NameOption = DEFAULT_NAME,
@@ -56,7 +71,7 @@ def upload(
     asked = task_of(task)
     check_file(file, headers_of(aliases), asked)
     there = open_cloud(cloud, name)
-    run = put_file(there, file, asked)
+    run = put_file(there, file, asked, lane)
     if watch:
         say(f"uploaded; run {run}")
         _watch(there, run, as_json=as_json)
@@ -116,11 +131,12 @@ def check_file(file: Path, headers: Headers, task: Task) -> None:
         raise UserError(f"{file} is larger than 5 GB, the most that S3 takes in one piece", "split the file")
 
 
-def put_file(cloud: Cloud, file: Path, task: Task = CATEGORISE) -> str:
+def put_file(cloud: Cloud, file: Path, task: Task = CATEGORISE, lane: LaneChoice = LaneChoice.AUTO) -> str:
     """Upload in one piece, as its ETag is part of the run's identity; returns the run id."""
+    said = {} if lane is LaneChoice.AUTO else {LANE_METADATA: lane.value}
     bucket, key = cloud.names.bucket, f"{task.upload_prefix}{file.name}"
     with bucket_errors(bucket), file.open("rb") as body:
-        answer = cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=body, ContentType="text/csv")
+        answer = cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=body, ContentType="text/csv", Metadata=said)
     return run_id(bucket, key, etag=str(answer["ETag"]), version_id=answer.get("VersionId"))
 
 
@@ -246,6 +262,7 @@ def asking_fields(run: Mapping[str, Any]) -> list[tuple[str, Any]]:
         fields.append(("tokens", f"{tokens['input']} in, {tokens['output']} out, in {tokens['calls']} calls"))
         fields.append(("throttled", f"{run['throttles']} calls, tried again"))
         fields.append(("tier", run["tier"]))
+    fields += [(f"batch job {part['part'] + 1}", part_text(part)) for part in run.get("batch", ())]
     if run.get("rows_per_prompt"):
         fields.append(("rows a prompt", run["rows_per_prompt"]))
     for each in run.get("agreement", ()):
@@ -253,6 +270,16 @@ def asking_fields(run: Mapping[str, Any]) -> list[tuple[str, Any]]:
             said = f"{each['agreed']} of {each['checked']} rows kept their label when asked again ({each['share']:.1%})"
             fields.append((f"agreement at {each['rows_per_prompt']}", said))
     return fields
+
+
+def part_text(part: Mapping[str, Any]) -> str:
+    """``InProgress: 120 of 5000 prompts, 0 of 5000 chunks merged``, with the reason where a job did not do its work."""
+    records, chunks = part["records"], part["chunks"]
+    said = f"{part['status'] or part['state']}: {records['processed']} of {records['total']} prompts"
+    said += f", {chunks['merged']} of {chunks['total']} chunks merged"
+    if chunks["asked_again"]:
+        said += f", {chunks['asked_again']} of them asked at once"
+    return f"{said} ({part['reason']})" if part["reason"] else said
 
 
 def cost_text(cost: Mapping[str, Any]) -> str:

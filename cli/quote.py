@@ -33,6 +33,8 @@ DEFAULT_CATEGORIES = (
     "Package shipment",
     "Hardware failures",
 )
+# BATCH_TIMEOUT_HOURS of the tagger, where nothing else is set.
+BATCH_HOURS = 24
 SPOOL_BYTES = 8 * 1024 * 1024
 BLOCK_BYTES = 256 * 1024
 LARGEST_BYTES = 20 * 1024**3
@@ -175,7 +177,17 @@ def _show(quotes: Sequence[Quote], rejected: int) -> None:
     figures = ("default $", "flex $", "batch $", *(("minutes", "of a day's quota") if timed else ()))
     rows = [(each.model_id, *_dollars(each), *(_time(each) if timed else ())) for each in quotes]
     print_table(("model", *figures), rows, right=figures)
+    if any((each.usd or {}).get("batch") is not None for each in quotes):
+        say(_batch_text(first.prompts))
     say(f"Prices of {first.prices_as_of}; token counts are estimates. The run's result has what it really cost.")
+
+
+def _batch_text(prompts: int) -> str:
+    """When a batch price can be had, and when its result is there. The file's limits are the same for its models."""
+    limits = PRICES.models[0].batch_limits
+    if limits is not None and prompts < limits.least_records:
+        return f"At the batch price: not this file; a batch job takes at least {limits.least_records:,} prompts."
+    return f"At the batch price the result takes up to {BATCH_HOURS} hours: deskhand feedback upload FILE --lane batch"
 
 
 def _dollars(quote: Quote) -> list[str]:
