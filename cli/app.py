@@ -3,6 +3,7 @@
 import typer
 
 from cli.categories import categories
+from cli.corrections import accuracy, correct, set_categories
 from cli.decisions import approve, decline, reassign
 from cli.demo import demo
 from cli.directory import directory
@@ -31,6 +32,9 @@ tickets.command()(trace)
 for decide in (approve, decline, reassign):
     tickets.command()(decide)
 feedback.command()(quote)
+for command in (correct, accuracy):
+    feedback.command()(command)
+categories.command("set")(set_categories)
 feedback.command("evaluate")(evaluate_feedback)
 feedback.add_typer(categories, name="categories")
 app.add_typer(tickets, name="tickets")

@@ -10,7 +10,7 @@ from services.feedback_tagger.batch.parts import PartWriting
 from services.feedback_tagger.batches import Batches
 from services.feedback_tagger.bucket.port import Bucket
 from services.feedback_tagger.commands.categories import category_kinds
-from services.feedback_tagger.commands.category_set import CategoryFiles
+from services.feedback_tagger.commands.category_set import CategoryFiles, set_kind
 from services.feedback_tagger.commands.door import CommandDoor
 from services.feedback_tagger.correcting import CorrectionFiles
 from services.feedback_tagger.discovery import loop as discovery_loop
@@ -224,7 +224,11 @@ def loops(
     files = Entrances(
         bucket=ports.bucket.name,
         entrances=(
-            CommandDoor(category_kinds(ports.taxonomy), bucket=ports.bucket, commands=ports.commands),
+            CommandDoor(
+                (*category_kinds(ports.taxonomy), set_kind(ports.taxonomy)),
+                bucket=ports.bucket,
+                commands=ports.commands,
+            ),
             CategoryFiles(ports.taxonomy, bucket=ports.bucket, commands=ports.commands),
             CorrectionFiles(
                 store=ports.corrections,

@@ -7,7 +7,7 @@ under runs/ as any command.
 from services.feedback_tagger.bucket.port import Bucket
 from services.feedback_tagger.commands.door import CommandDoor, Kind
 from services.feedback_tagger.domain.category_name import folded
-from services.feedback_tagger.domain.category_set import difference, read_set
+from services.feedback_tagger.domain.category_set import checked_set, difference, read_set
 from services.feedback_tagger.domain.command import Command, done
 from services.feedback_tagger.domain.run import UPLOADS_PREFIX
 from services.feedback_tagger.store.commands import CommandLog
@@ -18,7 +18,19 @@ KIND = "categories.set"
 WHY = "the whole set was sent"
 
 
-async def set_categories(changing: Changing, names: tuple[str, ...]) -> Outcome:
+def set_kind(taxonomy: TaxonomyStore) -> Kind:
+    """The same as a command, for who names a sender and a reason."""
+
+    async def carry_out(command: Command) -> Outcome:
+        names = checked_set(command.fields["names"])
+        why = command.fields.get("reason") or WHY
+        return await taxonomy.change(command, lambda changing: set_categories(changing, names, why))
+
+    text = {"type": "string", "maxLength": 1000}
+    return Kind(KIND, {"names": {"type": "array"}, "reason": text}, carry_out, ("names",))
+
+
+async def set_categories(changing: Changing, names: tuple[str, ...], why: str = WHY) -> Outcome:
     """Afterwards exactly ``names`` are categories. One version for all of it; none if nothing changes."""
     known = await changing.categories(deleted=True)
     gone = {folded(each.name) for each in known if each.deleted}
@@ -34,9 +46,9 @@ async def set_categories(changing: Changing, names: tuple[str, ...]) -> Outcome:
     # After all changes: the first note gives them one version, which the others share.
     for kind, categories in (("added", added), ("revived", revived)):
         for category in categories:
-            await changing.note(kind, WHY, name=category.name, category_id=category.category_id)
+            await changing.note(kind, why, name=category.name, category_id=category.category_id)
     for name in found.surplus:
-        await changing.note("deleted", WHY, name=name, category_id=ids[name])
+        await changing.note("deleted", why, name=name, category_id=ids[name])
     return done(
         added=[each.name for each in added],
         revived=[each.name for each in revived],
@@ -52,10 +64,7 @@ class CategoryFiles(CommandDoor):
     prefix = CATEGORIES_PREFIX
 
     def __init__(self, taxonomy: TaxonomyStore, *, bucket: Bucket, commands: CommandLog) -> None:
-        async def carry_out(command: Command) -> Outcome:
-            return await taxonomy.change(command, lambda changing: set_categories(changing, command.fields["names"]))
-
-        super().__init__((Kind(KIND, {}, carry_out),), bucket=bucket, commands=commands)
+        super().__init__((set_kind(taxonomy),), bucket=bucket, commands=commands)
 
     def _read(self, text: str, blank: Command) -> Command:
         names = read_set(text.removeprefix("\ufeff"))

@@ -30,6 +30,11 @@ def read_set(text: str) -> tuple[str, ...]:
         value = value.get("categories")
     if not isinstance(value, list):
         raise BadInput(field="categories", problem="is no list", remedy=REMEDY)
+    return checked_set(value)
+
+
+def checked_set(value: Sequence[Any]) -> tuple[str, ...]:
+    """The names of a list of names, or of objects with one each. Raises BadInput as ``read_set`` does."""
     if not value:
         raise BadInput(field="categories", problem="is empty: no row could be labelled", remedy="name at least one")
     if len(value) > MOST_CATEGORIES:
