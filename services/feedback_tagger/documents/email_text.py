@@ -29,8 +29,16 @@ HEADER_BYTES = 256 * 1024
 SUBJECT_CHARACTERS = 255
 KIND_CHARACTERS = 100
 TEXT_CHARACTERS = 20_000
-PART_BYTES = 2 * 1024 * 1024
-"""More of one part is not read: twenty thousand characters are not hidden behind two megabytes."""
+PART_BYTES = 1024 * 1024
+"""More of one part, and of all together, is not read: twenty thousand characters are not hidden behind a megabyte."""
+WHOLE_CHARACTERS = 200_000
+"""Of which the newest text is looked for: what follows is quoted, whatever it is."""
+MOST_LINES = 500_000
+"""The parser makes an object of every line. An attachment of the largest size has 350,000 in base64."""
+MOST_DASHES = 20_000
+"""Lines that begin like a part: the parser makes one of each that fits its boundary. Patches have thousands too."""
+VALUE_CHARACTERS = 4_000
+"""Of a header's value: reading addresses and encoded words takes the square of its length."""
 
 # Before it there was no e-mail, and no engine of ours keeps the year 1 or 9999 as another one does.
 FIRST_YEAR, LAST_YEAR = 1971, 2999
@@ -78,6 +86,10 @@ def read_email(raw: bytes) -> Email:
     containers = len(_BOUNDARY.findall(raw)) + len(_ATTACHED_MESSAGE.findall(raw))
     if containers > MOST_PARTS:
         raise UnreadableEmail(f"has {containers} parts that hold parts; the most is {MOST_PARTS}")
+    if (lines := _count_of_lines(raw)) > MOST_LINES:
+        raise UnreadableEmail(f"has {lines} lines; the most is {MOST_LINES}")
+    if raw.count(b"\n--") + raw.count(b"\r--") > MOST_DASHES:
+        raise UnreadableEmail(f"has more than {MOST_DASHES} lines that begin like a part")
     try:
         message = email.message_from_bytes(raw, policy=email.policy.compat32)
     except (RecursionError, ValueError, LookupError, email.errors.MessageError) as error:
@@ -94,6 +106,10 @@ def read_email(raw: bytes) -> Email:
     )
 
 
+def _count_of_lines(raw: bytes) -> int:
+    return raw.count(b"\n") + raw.count(b"\r") - raw.count(b"\r\n")
+
+
 def made_of(
     *,
     message_id: str,
@@ -104,7 +120,7 @@ def made_of(
     attachments: Iterable[Attachment],
 ) -> Email:
     """An e-mail of its parts, each inside its bounds. Raises UnreadableEmail where there is nothing to sort it by."""
-    text = newest_text(cleaned(whole_text))
+    text = newest_text(cleaned(whole_text[:WHOLE_CHARACTERS]))
     subject = one_line(subject)[:SUBJECT_CHARACTERS]
     if not text and not subject:
         raise UnreadableEmail("has neither a subject nor any text; there is nothing to sort it by")
@@ -124,6 +140,7 @@ def _parts(message: Message) -> tuple[list[str], list[str], list[Attachment]]:
     plain: list[str] = []
     html: list[str] = []
     attachments: list[Attachment] = []
+    left = PART_BYTES
     for number, part in enumerate(_leaves(message, 0), start=1):
         if number > MOST_PARTS:
             raise UnreadableEmail(f"has more than {MOST_PARTS} parts; send it without its attachments")
@@ -133,7 +150,9 @@ def _parts(message: Message) -> tuple[list[str], list[str], list[Attachment]]:
         if attached:
             attachments.append(Attachment(name=name, kind=kind, size=_size(part)))
         else:
-            (plain if kind == "text/plain" else html).append(_text(part))
+            text = _text(part, left)
+            left = max(0, left - len(text))
+            (plain if kind == "text/plain" else html).append(text)
     return [text for text in plain if text.strip()], html, attachments
 
 
@@ -151,11 +170,13 @@ def _leaves(message: Message, depth: int) -> Iterator[Message]:
         yield message
 
 
-def _text(part: Message) -> str:
+def _text(part: Message, at_most: int) -> str:
+    if not at_most:
+        return ""
     payload: Any = part.get_payload(decode=True)
     if not isinstance(payload, bytes):
         return ""
-    payload = payload[:PART_BYTES]
+    payload = payload[:at_most]
     for encoding in (part.get_content_charset() or "utf-8", "utf-8", "cp1252"):
         try:
             return cleaned(_decode(payload, encoding))
@@ -178,9 +199,10 @@ def _header(message: Message, name: str) -> str:
         value = message.get(name)
         if value is None:
             return ""
-        decoded = "".join(_decoded(part, encoding) for part, encoding in decode_header(str(value)))
+        value = str(value)[:VALUE_CHARACTERS]
+        decoded = "".join(_decoded(part, encoding) for part, encoding in decode_header(value))
     except (ValueError, LookupError, email.errors.MessageError):
-        decoded = str(value)
+        decoded = str(value)[:VALUE_CHARACTERS]
     return one_line(decoded)
 
 
