@@ -129,7 +129,11 @@ class Provisioned:
 
     def feedback_tagger(self, **more: str) -> dict[str, str]:
         """The AWS variables and all resource variables of the feedback tagger, and ``more``."""
-        return {**self.environment, **self._resources(TAGGER), "UPLOADS_BUCKET": self.bucket, **more}
+        own = {
+            "UPLOADS_BUCKET": self.bucket,
+            "BATCH_ROLE_ARN": f"arn:aws:iam::{self.account}:role/{self.name}-feedback-batch",
+        }
+        return {**self.environment, **self._resources(TAGGER), **own, **more}
 
     def _resources(self, service: str) -> dict[str, str]:
         variables = {}

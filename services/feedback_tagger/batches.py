@@ -173,7 +173,7 @@ class Batches:
         job = part.progress.job_arn
         with _file() as rows, _file() as answers:
             await self._fetch(f"{part.prefix}{ROWS}", rows)
-            if job:
+            if job and _has_output(progress):
                 try:
                     await self._fetch(f"{part.prefix}{OUTPUT}{job_id(job)}/{INPUT}.out", answers)
                 except ObjectGone:
@@ -244,6 +244,11 @@ class Batches:
 
 
 _file: Callable[[], BinaryIO] = lambda: cast(BinaryIO, TemporaryFile(prefix="deskhand-batch-"))  # noqa: E731, SIM115
+
+
+def _has_output(progress: Progress) -> bool:
+    """Whether to look for one: of an object that is not there, S3 may say that it is forbidden, which is no answer."""
+    return progress.status in ("Completed", "PartiallyCompleted") or progress.succeeded > 0
 
 
 def _next_lines(rows: BinaryIO, at_most: int) -> list[bytes]:

@@ -6,7 +6,7 @@ the pool.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -146,9 +146,7 @@ class Ingest:
                 await self._end_without_rows(opened, str(unusable))
                 return None
             if quote is not None and self.batch is not None:
-                said = await self.bucket.metadata(uploaded.key, version_id=uploaded.version_id)
-                task = self.tasks.named(opened.state.task)
-                quote = self.batch.quoted(quote, opened, task, wanted_lane(said.get(LANE_METADATA)))
+                quote = await self._with_lane(self.batch, quote, opened, uploaded)
             progress = Ingested(
                 encoding=contents.encoding,
                 date_order=contents.date_order,
@@ -184,6 +182,13 @@ class Ingest:
         sample = Sample(task, rows_per_prompt=opened.rows_per_chunk, prompt_tokens=opened.tokens_per_chunk)
         contents = await aside(task.reader, replace(source, each=sample.add))
         return contents, await self.quoting.quote(task, sample.counts())
+
+    async def _with_lane(self, batch: BatchLane, quote: Quote, opened: OpenedRun, uploaded: Uploaded) -> Quote:
+        said: Mapping[str, str] = {}
+        if batch.timeout_hours is not None:
+            said = await self.bucket.metadata(uploaded.key, version_id=uploaded.version_id)
+        task = self.tasks.named(opened.state.task)
+        return batch.quoted(quote, opened, task, wanted_lane(said.get(LANE_METADATA)))
 
     def _refusal(self, quote: Quote) -> str | None:
         return None if self.quoting is None else self.quoting.refusal(quote)

@@ -118,7 +118,9 @@ class FakeJobs:
             return JobState(status="InProgress", records=5, processed=2, succeeded=2)
         if self.looks[arn] == 2 and self.ends_as not in ("Failed", "Expired"):
             self._answer(arn)
-        return JobState(status=self.ends_as, message="" if self.ends_as == "Completed" else f"it was {self.ends_as}")
+        message = "" if self.ends_as == "Completed" else f"it was {self.ends_as}"
+        succeeded = 0 if self.ends_as in ("Failed", "Expired") else 2
+        return JobState(status=self.ends_as, message=message, records=5, processed=succeeded, succeeded=succeeded)
 
     async def stop(self, arn: str) -> None:
         raise NotImplementedError
