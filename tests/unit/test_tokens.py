@@ -2,11 +2,13 @@
 
 # ruff: noqa: RUF001  (letters of other scripts are what is counted here)
 
+import string
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.model.tokens import estimated_tokens
+from shared.model.tokens import estimated_tokens, most_tokens
 
 # Text, then what a public tokenizer of Claude's and cl100k count (worked out once, with both).
 COUNTED = {
@@ -85,3 +87,8 @@ def test_two_texts_together_cost_about_what_they_cost_apart(one: str, other: str
 
 def test_half_of_a_surrogate_pair_is_counted_like_any_character() -> None:
     assert estimated_tokens("\ud83d") >= 1
+
+
+@given(st.text() | st.text(string.ascii_letters) | st.text(string.digits + string.punctuation + " ab"))
+def test_no_estimate_is_above_the_cheap_bound(text: str) -> None:
+    assert estimated_tokens(text) <= most_tokens(text)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from services.feedback_tagger.planner.injection import trips
-from services.feedback_tagger.planner.prompt import FRAME_TOKENS, as_one_line, row_tokens
+from services.feedback_tagger.planner.prompt import FRAME_TOKENS, as_one_line, most_row_tokens, row_tokens
 from shared.model.tokens import estimated_tokens
 
 
@@ -51,8 +51,10 @@ def regrouped(places: Iterable[int], plan: Plan, *, at_most: int, at_most_tokens
     return [*_packed(together, plan.lines, at_most, at_most_tokens), *alone]
 
 
-def _packed(places: Iterable[int], lines: Sequence[str], at_most: int, at_most_tokens: int) -> list[list[int]]:
+def _packed(places: Sequence[int], lines: Sequence[str], at_most: int, at_most_tokens: int) -> list[list[int]]:
     groups: list[list[int]] = []
+    if at_most_tokens and sum([most_row_tokens(lines[place]) for place in places]) <= at_most_tokens:
+        at_most_tokens = 0  # However the estimate comes out, all of them fit.
     used = 0
     for place in places:
         tokens = row_tokens(lines[place]) if at_most_tokens else 0

@@ -37,9 +37,11 @@ _NO_WORD = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """``pattern`` can only match a text that has a word beginning with one of ``stems``."""
+    """``pattern`` can only match a text that has a word beginning with one of ``stems`` and, unless ``others`` is
+    empty, one beginning with one of those."""
 
     stems: frozenset[str]
+    others: frozenset[str]
     pattern: re.Pattern[str]
 
 
@@ -56,8 +58,12 @@ def _pattern(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.VERBOSE | re.DOTALL)
 
 
-def _rule(words: str, pattern: str) -> _Rule:
-    return _Rule(frozenset(word[:_STEM] for word in words.split()), _pattern(pattern))
+def _rule(words: str, pattern: str, *, beside: str = "") -> _Rule:
+    return _Rule(_stems(words.split()), _stems(beside.split()), _pattern(pattern))
+
+
+def _stems(words: Iterable[str]) -> frozenset[str]:
+    return frozenset(word[:_STEM] for word in words)
 
 
 def _mark(parts: str, pattern: str) -> _Mark:
@@ -99,6 +105,7 @@ _RULES = (
         "now",
         r"""\byou(?:\s+(?:are|must|will|should|shall)|'re)\s+now\b
             |\bfrom\s+now\s+on\b.{0,40}\b(?:you|every|all|answer|label|only|row|category|respond)""",
+        beside="you from",
     ),
     _rule(
         "answer reply respond output print return write emit say put give",
@@ -157,11 +164,15 @@ _RULES = (
             |\b(?:all?e[rs]?|alle|jede[rns]?|toutes?\s+les|tous\s+les|cada|tod[oa]s\s+l[oa]s|tutt[ie]\s+[ilg]\w*)\s+
              (?:kommentare?|zeilen?|commentaires?|lignes?|comentarios?|filas?|commenti|righe)\b""",
     ),
+    # Both words of the first rule are common, seldom together.
     _rule(
-        "option options choice number file filed choose pick select categorisation categorization classification "
-        "labelling labeling",
-        r"""\b(?:choose|pick|select|use|take|output|write|say)\b.{0,25}\b(?:option|categor|label|number|choice)
-            |\b(?:option|choice)\s+(?:number\s+)?(?:\d|one\b|two\b|three\b|four\b|five\b|zero\b)
+        "option category label number choice",
+        r"\b(?:choose|pick|select|use|take|output|write|say)\b.{0,25}\b(?:option|categor|label|number|choice)",
+        beside="choose pick select use take output write say",
+    ),
+    _rule(
+        "option choice file filed categorisation categorization classification labelling labeling",
+        r"""\b(?:option|choice)\s+(?:number\s+)?(?:\d|one\b|two\b|three\b|four\b|five\b|zero\b)
             |\bfiled?\b.{0,40}\b(?:under|as)\b|\bclassification\b|\bcategori[sz]ation\b
             |\blabell?ing\s+(?:software|system|model|task|tool)""",
     ),
@@ -280,10 +291,13 @@ def _reads(disguised: str) -> bool:
 
 
 def _orders(plain: str, words: Iterable[str]) -> bool:
-    stems = _ALL_STEMS.intersection([word[:_STEM] for word in words])
-    if not stems:
-        return False
-    return any(rule.pattern.search(plain) is not None for stem in stems for rule in _RULES_OF_STEM[stem])
+    there = {word[:_STEM] for word in words}
+    return any(
+        rule.pattern.search(plain) is not None
+        for stem in _ALL_STEMS & there
+        for rule in _RULES_OF_STEM[stem]
+        if not rule.others or not rule.others.isdisjoint(there)
+    )
 
 
 def _holds(plain: str, marks: Iterable[_Mark]) -> bool:

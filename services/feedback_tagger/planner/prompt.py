@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from shared.model.prices import ModelPrice
-from shared.model.tokens import estimated_tokens
+from shared.model.tokens import estimated_tokens, most_tokens
 
 Hex: TypeAlias = Callable[[int], str]
 """``secrets.token_hex``: twice as many hexadecimal digits as bytes asked for."""
@@ -43,7 +43,11 @@ class Prompt:
 
 def as_one_line(text: str) -> str:
     """``text`` without line breaks, control characters and the invisible letters that can carry hidden words."""
-    if not text.isprintable():
+    if text.isprintable():
+        # Of all blanks only the plain one is printable: most texts are one line as they are.
+        if "  " not in text and text[:1] != " " and text[-1:] != " ":
+            return text
+    else:
         text = _INVISIBLE.sub(" ", text)
     return " ".join(text.split())
 
@@ -51,6 +55,11 @@ def as_one_line(text: str) -> str:
 def row_tokens(text: str) -> int:
     """What a row adds to a prompt, in tokens, by estimate."""
     return estimated_tokens(text) + MARK_TOKENS_PER_ROW
+
+
+def most_row_tokens(text: str) -> int:
+    """At least ``row_tokens``, at a tenth of its cost."""
+    return most_tokens(text) + MARK_TOKENS_PER_ROW
 
 
 def answer_tokens(rows: int, per_row: int = ANSWER_TOKENS_PER_ROW) -> int:

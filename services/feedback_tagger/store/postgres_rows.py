@@ -1,12 +1,11 @@
 """Rows and chunks on PostgreSQL: one chunk is one transaction, whoever else works on it."""
 
-import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from decimal import Decimal
 from functools import cache
+from json.encoder import encode_basestring as _quoted
 from typing import Any
 
 import asyncpg
@@ -149,12 +148,25 @@ def _given(result: ChunkResult) -> str:
 
 
 def _as_json(entries: Sequence[Mapping[str, Any]]) -> str:
-    """All rows as one value: of arrays, the driver looks at every element's type, which costs more than this."""
-    return json.dumps(entries, ensure_ascii=False, default=_as_text) if entries else "[]"
+    """All rows as one value: of arrays, the driver looks at every element's type, which costs more than this. Written
+    out, as in a chunk's message: an encoder that looks for nesting takes thrice as long."""
+    return f"[{','.join([_as_object(entry) for entry in entries])}]"
 
 
-def _as_text(value: datetime | Decimal) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+def _as_object(entry: Mapping[str, Any]) -> str:
+    # What is left out is null.
+    parts = [f'"{name}":{_as_value(value)}' for name, value in entry.items() if value is not None]
+    return f"{{{','.join(parts)}}}"
+
+
+def _as_value(value: Any) -> str:
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return f'"{value.isoformat()}"'
+    return str(value)  # A whole number or a Decimal.
 
 
 def _storing(table: TaskTable | None, place: str, condition: str) -> str:
@@ -214,7 +226,8 @@ def _finishing(table: TaskTable | None) -> str:
         f" as row (rows_per_prompt integer, checked integer, agreed integer) where {fresh} group by rows_per_prompt) "
         "insert into feedback_chunk (run_id, chunk_no, state, row_count, stored, failed, duplicates, known, calls,"
         " throttles, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, nano_usd, unpriced_calls)"
-        " select $1, $2, 'done', $3::integer, stored, failed, $3::integer - stored - failed, known, $7, $8, $9, $10, $11, $12, $13, $14"
+        " select $1, $2, 'done', $3::integer, stored, failed, $3::integer - stored - failed, known,"
+        " $7, $8, $9, $10, $11, $12, $13, $14"
         " from (select count(*) as stored, count(*) filter (where _known) as known from stored) as counts,"
         f" json_array_length($5::json) as failed where {fresh} returning true"
     )
