@@ -22,6 +22,11 @@ SMELL = (
     ("of plastic", "of rubber", "of chemicals", "of paint"),
     ("in the whole room", "that does not go away", "even after airing it", "and it gave me a headache"),
 )
+WISH = (
+    ("Please add", "I would love", "Could you add", "We want", "It needs"),
+    ("a dark green colour", "a purple colour", "a pink colour", "a red colour", "a colour like copper"),
+    ("as well", "next year", "for my mother", "in the range", "to choose from", "in the smaller size"),
+)
 
 
 def texts_about(theme: Sequence[Sequence[str]], count: int, *, seed: int = 1) -> list[str]:
