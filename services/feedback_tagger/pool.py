@@ -16,7 +16,7 @@ from services.feedback_tagger.store.upkeep import Upkeep
 from services.feedback_tagger.tasks import TASKS, Tasks
 from services.feedback_tagger.tasks.task import Task
 from shared.backoff import Uniform
-from shared.errors import OverBudget, PermanentError
+from shared.errors import OverBudget, PermanentError, TransientError
 from shared.logs import logger
 from shared.queue.message import DeadLetter, GiveBack, Message, Settlement
 
@@ -125,7 +125,9 @@ class Pool:
         try:
             return self.tasks.named(chunk.task)
         except KeyError:
-            raise PermanentError(f"task: this build knows no task {chunk.task!r}") from None
+            # While a build with a new task is deployed, old tasks receive its chunks too: for another one to take, and
+            # dead with this reason if after some tries there is none.
+            raise TransientError(f"task: this build knows no task {chunk.task!r}") from None
 
 
 def answered_rows(task: Task, chunk: Chunk, rows: Mapping[int, Row]) -> list[LabelledRow]:

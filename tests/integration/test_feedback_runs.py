@@ -507,10 +507,10 @@ async def test_ten_finalisers_at_once_close_a_run_once_and_tell_it_once(tagger: 
     assert len(tagger.results) == 1
 
 
-async def test_a_task_that_this_build_does_not_know_is_a_permanent_error(tagger: Tagger) -> None:
+async def test_a_chunk_of_a_task_that_only_a_newer_build_knows_is_left_to_that_build(tagger: Tagger) -> None:
     await tagger.ingest.handle(tagger.uploaded("a.csv", a_file(many_rows(1))))
     (body,) = tagger.queue.bodies
-    with pytest.raises(PermanentError, match="knows no task 'juggle'"):
+    with pytest.raises(TransientError, match="knows no task 'juggle'"):
         await tagger.pool.handle(a_message(body.replace('"categorise"', '"juggle"')))
 
 
