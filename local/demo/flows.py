@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from cli.cloud import Cloud, queue_url
 from cli.directory import read_directory, write_row
@@ -11,7 +12,8 @@ from cli.feedback import put_file, run_document
 from cli.tickets import send_ticket, ticket_body
 from local.demo.progress import Ticker
 from local.demo.readings import Database, has_ended, take_notifications
-from local.demo.sample import DIRECTORY, FEEDBACK, Case, read_items
+from local.demo.sample import DIRECTORY, FEEDBACK, OTHER_UPLOADS, Case, read_items
+from services.feedback_tagger.tasks import TASKS
 
 POLL_SECONDS = 0.25
 RUN_RESULTS, TICKET_UPDATES = "run-results", "ticket-updates"
@@ -19,6 +21,24 @@ RUN_RESULTS, TICKET_UPDATES = "run-results", "ticket-updates"
 
 class FlowsTimedOut(Exception):
     """Something did not arrive in time; the text says what is missing."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One uploaded file; ``document`` is what the tagger last wrote about it."""
+
+    task: str
+    file: str
+    run_id: str
+    document: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        return str(self.document.get("status", ""))
+
+    @property
+    def is_over(self) -> bool:
+        return self.status not in ("", "open")
 
 
 @dataclass(slots=True)
@@ -33,10 +53,10 @@ class Flows:
     items: int = 0
     rows: int = 0
     run: str = ""
+    runs: list[Run] = field(default_factory=list)
     sent: set[int] = field(default_factory=set)
     ended: dict[int, str] = field(default_factory=dict)
     stored: int = 0
-    run_status: str = ""
     rejected: int = 0
     duplicates: int = 0
     notifications: list[dict[str, object]] = field(default_factory=list)
@@ -57,14 +77,19 @@ class Flows:
             write_row(self.cloud, row)
         self.ticker.line(f"directory imported: {len(rows)} employees, environments and access rows")
 
-    def send_feedback(self, *, rows_in_file: int) -> None:
+    def send_feedback(self, *, rows_in_file: int, rows_of_theme: int) -> None:
         self.run = put_file(self.cloud, FEEDBACK)
+        self.runs.append(Run("categorise", FEEDBACK.name, self.run))
+        for task, file in OTHER_UPLOADS:
+            self.runs.append(Run(task, file.name, put_file(self.cloud, file, TASKS.named(task))))
         items = read_items()
         sqs, url = self.cloud.client("sqs"), queue_url(self.cloud, "feedback-items")
         for item in items:
             sqs.send_message(QueueUrl=url, MessageBody=json.dumps(item, ensure_ascii=False))
-        self.items, self.rows = len(items), rows_in_file + len(items)
+        self.items, self.rows = len(items), rows_in_file + rows_of_theme + len(items)
         self.ticker.line(f"{FEEDBACK.name} ({rows_in_file} rows) is in the bucket, {self.items} single rows are queued")
+        others = ", ".join(f"{file.name} ({task})" for task, file in OTHER_UPLOADS)
+        self.ticker.line(f"and so are {others}")
 
     def advance(self) -> None:
         """Send the tickets that may go, and look at every store once."""
@@ -93,12 +118,15 @@ class Flows:
             self.ticker.line(f"case {case.number} (employee {case.employee}): {status}")
 
     def _look_at_feedback(self) -> None:
-        document = run_document(self.cloud, self.run) if self.run else None
-        if document is not None:
-            self.rejected, self.duplicates = int(document["rejected"]), int(document["duplicates"])
-            if document["status"] != self.run_status:
-                self.run_status = str(document["status"])
-                self.ticker.line(f"feedback run {self.run_status}: {document['rows']} rows read so far")
+        for run in self.runs:
+            if run.is_over:
+                continue
+            before, run.document = run.status, run_document(self.cloud, run.run_id) or {}
+            if run.status not in ("", before):
+                self.ticker.line(f"{run.task} run of {run.file} {run.status}: {run.document['rows']} rows read so far")
+        labelling = [run.document for run in self.runs if run.task == "categorise" and run.document]
+        self.rejected = sum(int(document["rejected"]) for document in labelling)
+        self.duplicates = sum(int(document["duplicates"]) for document in labelling)
         self.stored = self.database.stored()
 
     def missing(self) -> list[str]:
@@ -108,10 +136,10 @@ class Flows:
         silent = [str(case.number) for case in self.cases if case.ticket_id not in told]
         return [
             *([f"the outcome of case {', '.join(open_cases)}"] if open_cases else []),
-            *(["the end of the feedback run"] if self.run_status in ("", "open") else []),
+            *[f"the end of the {run.task} run of {run.file}" for run in self.runs if not run.is_over],
             *(["feedback rows"] if self.accounted_for < self.rows else []),
             *([f"the notification about case {', '.join(silent)}"] if silent and not open_cases else []),
-            *(["the notification about the run"] if self.run not in told else []),
+            *[f"the notification about the run of {run.file}" for run in self.runs if run.run_id not in told],
         ]
 
     def told(self) -> set[str]:

@@ -124,7 +124,10 @@ class Database:
 
     def rows(self) -> list[dict[str, Any]]:
         """Every stored row with its effective label; NULL stays None, as a missing label must show."""
-        return [dict(row) for row in self._runner.run(self._connection.fetch(LABELS_QUERY))]
+        return self.read(LABELS_QUERY)
+
+    def read(self, query: str) -> list[dict[str, Any]]:
+        return [dict(row) for row in self._runner.run(self._connection.fetch(query))]
 
     def run_counts(self, run: str) -> dict[str, int]:
         """What the run's and its chunks' records add up to."""

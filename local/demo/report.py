@@ -47,6 +47,13 @@ def report(readings: Mapping[str, Any], library: str) -> str:
             [_category(score, feedback["stored"]) for score in feedback["categories"]],
             right=1,
         ),
+        "new_category": _new_category(readings.get("new_category")),
+        "tasks": _table(
+            ("task", "file", "finds", "rows", "stored", "no model asked", "as by hand"),
+            [_task(task) for task in readings.get("tasks", ())],
+            right=3,
+        ),
+        "task_examples": "".join(_examples(task) for task in readings.get("tasks", ())),
         "figures": figures,
         "stand_in": html.escape(readings["stand_in"]),
         # A closing tag inside a script would end it, wherever it stands.
@@ -101,6 +108,31 @@ def _category(score: Mapping[str, Any], stored: int) -> list[str]:
         str(score["expected"]),
         "" if accuracy is None else f"{accuracy:.1%}",
     ]
+
+
+def _new_category(category: Mapping[str, Any] | None) -> str:
+    if category is None:
+        return '<p class="lead">None was accepted in this run.</p>'
+    said = (
+        f"Discovery found rows without a category that are about one subject and proposed “{category['proposed']}”. "
+        f"Accepted as “{category['accepted']}”, it changed {category['changed']} rows: {category['changed_planted']} "
+        f"of the {category['planted']} planted ones, and {category['changed_with_a_label']} that had a category."
+    )
+    rows = [
+        [html.escape(label), str(category["before"].get(label, 0)), str(rows)]
+        for label, rows in category["after"].items()
+    ]
+    return f'<p class="lead">{html.escape(said)}</p>' + _table(("label", "rows before", "rows after"), rows, right=1)
+
+
+def _task(task: Mapping[str, Any]) -> list[str]:
+    figures = [task["rows"], task["stored"], task["known"], f"{task['right']} of {task['by_hand']}"]
+    return [html.escape(str(cell)) for cell in (task["task"], task["file"], task["what"], *figures)]
+
+
+def _examples(task: Mapping[str, Any]) -> str:
+    shown = "".join(f"<li>{html.escape(example)}</li>" for example in task["examples"])
+    return f'<p class="lead">{html.escape(task["task"])}, for example:</p><ul class="lead">{shown}</ul>'
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: int) -> str:

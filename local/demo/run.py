@@ -30,6 +30,8 @@ from local.demo.export import (
     write_json,
 )
 from local.demo.flows import Flows, FlowsTimedOut, until_complete
+from local.demo.new_category import NewCategory, accept_the_theme
+from local.demo.other_tasks import TaskReading, read_task
 from local.demo.progress import Ticker, demo_console, ticking
 from local.demo.readings import (
     Database,
@@ -39,13 +41,16 @@ from local.demo.readings import (
     read_rejects,
     read_ticket,
 )
-from local.demo.sample import Case, read_cases, read_labels, read_rows
+from local.demo.sample import UNKNOWN, Case, read_cases, read_labels, read_rows, read_theme
 from local.demo.scoring import FeedbackScore, problems, score_feedback, summary
-from local.demo.tables import show_categories, show_tickets, show_where
+from local.demo.tables import show_categories, show_new_category, show_tasks, show_tickets, show_where
 from local.services import running_services
 
 # Ten times what an idle machine needs: on a busy one the demo shall be late, not wrong.
 FLOWS_LIMIT_SECONDS = 180.0
+CATEGORY_LIMIT_SECONDS = 90.0
+# The service's own pace, a look a minute, would be most of the demo.
+DISCOVERY_SECONDS = 2
 STAND_IN = (
     "No language model answers here: offline, labels come from small word vectors and a list of words, tool calls from "
     "a planner that follows rules. Both are stand-ins that show the plumbing, not the quality of a model."
@@ -62,7 +67,10 @@ def run_demo(out: Path) -> int:
     """
     began = time.monotonic()
     console = demo_console()
-    console.print(f"Deskhand demo: six tickets and a feedback file through both services. {STAND_IN}\n", soft_wrap=True)
+    console.print(
+        f"Deskhand demo: six tickets, feedback, reviews, e-mails and product pages through both services. {STAND_IN}\n",
+        soft_wrap=True,
+    )
     clear(out)
     cases = read_cases()
     progress: dict[str, Flows] = {}
@@ -72,7 +80,11 @@ def run_demo(out: Path) -> int:
 
     with ticking(console, picture) as ticker:
         found = _through_the_services(out, cases, ticker, progress, began)
-        result = summary(found.tickets, found.feedback, time.monotonic() - began)
+        result = {
+            **summary(found.tickets, found.feedback, time.monotonic() - began),
+            "tasks": [asdict(task) for task in found.tasks],
+            "new_category": None if found.category is None else asdict(found.category),
+        }
         write_json(out / SUMMARY, result)
     return _show(console, out, found, result)
 
@@ -86,12 +98,20 @@ class Found:
         self.rows = rows
         self.notifications = flows.notifications
         self.run = flows.run
+        self.tasks: list[TaskReading] = []
+        self.category: NewCategory | None = None
         self.late: list[str] = []
         self.wrong: list[str] = problems(tickets, feedback, told=flows.told(), expected_tickets=len(flows.cases))
 
     @property
     def problems(self) -> list[str]:
-        return [*self.late, *self.wrong]
+        category = [] if self.category is None else self.category.problems
+        tasks = [
+            f"{task.task}: {task.stored} of {task.rows} rows of {task.file} are stored, the run ended {task.status!r}"
+            for task in self.tasks
+            if task.status != "complete"
+        ]
+        return [*self.late, *self.wrong, *tasks, *category]
 
     def as_json(self, seconds: float) -> dict[str, Any]:
         """What the report is drawn from. No texts of feedback: charts count, they do not quote."""
@@ -123,6 +143,8 @@ class Found:
                     for row in self.rows
                 ],
             },
+            "tasks": [asdict(task) for task in self.tasks],
+            "new_category": None if self.category is None else asdict(self.category),
             "notifications": len(self.notifications),
             "stand_in": STAND_IN,
         }
@@ -138,7 +160,12 @@ def _through_the_services(
         embedded = stack.enter_context(running_cloud(logs, DEFAULT_NAME, progress=ticker.line))
         ticker.phase("starting the ticket agent and the feedback tagger")
         stack.enter_context(
-            running_services(embedded.ticket_agent(), embedded.feedback_tagger(), logs, progress=ticker.line)
+            running_services(
+                embedded.ticket_agent(),
+                embedded.feedback_tagger(DISCOVERY_SECONDS=str(DISCOVERY_SECONDS)),
+                logs,
+                progress=ticker.line,
+            )
         )
         flows = Flows(
             cloud=cloud_of(embedded),
@@ -160,9 +187,8 @@ def _through_the_services(
 
 
 def _both_flows(flows: Flows, out: Path) -> Found:
-    in_file = read_rows()
     flows.import_directory()
-    flows.send_feedback(rows_in_file=len(in_file))
+    flows.send_feedback(rows_in_file=len(read_rows()), rows_of_theme=len(read_theme()))
     late: list[str] = []
     try:
         until_complete(flows, limit_seconds=FLOWS_LIMIT_SECONDS)
@@ -172,6 +198,14 @@ def _both_flows(flows: Flows, out: Path) -> Found:
     flows.ticker.phase("reading the stores")
     found = _read_stores(flows, out)
     found.late = late
+    if not late:
+        try:
+            found.category = accept_the_theme(flows, limit_seconds=CATEGORY_LIMIT_SECONDS)
+        except FlowsTimedOut as missing:
+            late.append(str(missing))
+        found.rows = flows.database.rows()
+    write_csv(out / ROWS, found.rows, ROW_COLUMNS)
+    write_json(out / NOTIFICATIONS, flows.notifications)
     return found
 
 
@@ -179,22 +213,22 @@ def _read_stores(flows: Flows, out: Path) -> Found:
     tickets = [read_ticket(flows.cloud, case) for case in flows.cases if case.number in flows.ended]
     rows = flows.database.rows()
     rejects = read_rejects(flows.cloud, flows.run)
-    counts = flows.database.run_counts(flows.run)
     feedback = score_feedback(
         rows=flows.rows,
         stored=rows,
         rejected=len(rejects) + depth(flows.cloud, "feedback-items-dead"),
-        duplicates=counts.get("duplicates", 0),
-        labels=read_labels(),
+        duplicates=flows.duplicates,
+        # Before the new category: no reader has labelled its rows with it.
+        labels={**read_labels(), **{row["id"]: UNKNOWN for row in read_theme()}},
     )
-    write_csv(out / ROWS, rows, ROW_COLUMNS)
     write_csv(out / REJECTS, rejects, ("line", "column", "reason"))
     write_json(
         out / TICKETS,
         [{**asdict(ticket), "ledger": read_ledger(flows.cloud, f"case-{ticket.case}")} for ticket in tickets],
     )
-    write_json(out / NOTIFICATIONS, flows.notifications)
-    return Found(flows, tickets, feedback, rows)
+    found = Found(flows, tickets, feedback, rows)
+    found.tasks = [read_task(flows.database, run) for run in flows.runs if run.task != "categorise" and run.is_over]
+    return found
 
 
 def cloud_of(embedded: EmbeddedCloud) -> Cloud:
@@ -232,6 +266,9 @@ def _start_drawing(out: Path) -> "subprocess.Popen[bytes]":
 def _show(console: Console, out: Path, found: Found, result: Mapping[str, Any]) -> int:
     show_tickets(console, found.tickets)
     show_categories(console, found.feedback)
+    if found.category is not None:
+        show_new_category(console, found.category)
+    show_tasks(console, found.tasks)
     told = len({notification["id"] for notification in found.notifications})
     feedback = result["feedback"]
     console.print(

@@ -15,6 +15,18 @@ TICKETS = FOLDER / "tickets.yaml"
 FEEDBACK = FOLDER / "feedback.csv"
 FEEDBACK_ITEMS = FOLDER / "feedback_items.json"
 LABELS = FOLDER / "feedback_labels.csv"
+# Feedback about a subject that no category is for yet.
+THEME = FOLDER / "feedback_colours.csv"
+REVIEWS, EMAILS, PAGES = FOLDER / "reviews.csv", FOLDER / "emails.mbox", FOLDER / "pages.jsonl"
+BY_HAND = FOLDER / "by_hand.yaml"
+THEME_CATEGORY = "Choice of colours"
+# What is uploaded beside the feedback file, by task.
+OTHER_UPLOADS = (
+    ("categorise", THEME),
+    ("sentiment", REVIEWS),
+    ("email_routing", EMAILS),
+    ("product_facts", PAGES),
+)
 
 REJECT = "reject"
 UNKNOWN = "unknown"
@@ -66,12 +78,25 @@ def read_rows(file: Path = FEEDBACK) -> list[dict[str, str]]:
         return list(csv.DictReader(opened))
 
 
+def read_theme() -> list[dict[str, str]]:
+    return read_rows(THEME)
+
+
+def read_by_hand(task: str) -> Mapping[str, Any]:
+    """What a careful reader says, by what the store knows a row by: an id, a Message-ID, an address."""
+    if task == "sentiment":
+        return {row["id"]: row["by_hand"] for row in read_rows(REVIEWS)}
+    given: dict[str, Mapping[str, Any]] = yaml.safe_load(BY_HAND.read_text(encoding="utf-8"))
+    return given["emails" if task == "email_routing" else "pages"]
+
+
 def read_items(file: Path = FEEDBACK_ITEMS) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
     return items
 
 
 def read_labels(file: Path = LABELS) -> Mapping[str, str]:
-    """Feedback id to the label it should get, or ``reject``."""
+    """Feedback id to the label it should get, or ``reject``. The theme's rows are in a file of their own: no category
+    is for them."""
     with file.open(encoding="utf-8", newline="") as opened:
         return {row["id"]: row["label"] for row in csv.DictReader(opened)}

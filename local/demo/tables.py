@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from local.demo.export import NOTIFICATIONS, REJECTS, REPORT, ROWS, SUMMARY, TICKETS
+from local.demo.new_category import NewCategory
+from local.demo.other_tasks import TaskReading
 from local.demo.readings import TicketReading
 from local.demo.scoring import FeedbackScore
 
@@ -49,6 +51,33 @@ def show_categories(console: Console, feedback: FeedbackScore) -> None:
     table.add_section()
     by_hand = sum(score.expected for score in feedback.categories)
     table.add_row("all stored rows", str(feedback.stored), "", str(by_hand), _percent(feedback.accuracy))
+    console.print(table)
+
+
+def show_new_category(console: Console, category: NewCategory) -> None:
+    table = _table(f"A new category: {category.accepted!r}, proposed as {category.proposed!r}")
+    table.add_column("label")
+    for name in ("rows before", "rows after"):
+        table.add_column(name, justify="right")
+    for label in category.after:
+        table.add_row(label, str(category.before.get(label, 0)), str(category.after[label]))
+    console.print(table)
+    console.print(
+        f"{category.changed} rows changed; {category.changed_planted} of the {category.planted} planted ones that had "
+        "no category are among them.\n",
+        style="dim",
+    )
+
+
+def show_tasks(console: Console, tasks: Sequence[TaskReading]) -> None:
+    table = _table("The other tasks")
+    for name in ("task", "file", "finds"):
+        table.add_column(name)
+    for name in ("rows", "stored", "no model asked", "as by hand"):
+        table.add_column(name, justify="right")
+    for task in tasks:
+        right = f"{task.right} of {task.by_hand}"
+        table.add_row(task.task, task.file, task.what, str(task.rows), str(task.stored), str(task.known), right)
     console.print(table)
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from local.demo.sample import read_cases, read_items, read_rows
+from local.demo.sample import THEME_CATEGORY, read_cases, read_items, read_rows, read_theme
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,9 +51,21 @@ def test_the_demo_succeeds_and_says_why(tmp_path: Path) -> None:
     feedback = summary["feedback"]
     assert [ticket["case"] for ticket in summary["tickets"]] == [1, 2, 3, 4, 5, 6]
     assert [ticket["outcome"] for ticket in summary["tickets"]] == [case.expected for case in read_cases()]
-    assert feedback["rows"] == len(read_rows()) + len(read_items())
+    assert feedback["rows"] == len(read_rows()) + len(read_theme()) + len(read_items())
     assert feedback["rows"] == feedback["stored"] + feedback["rejected"] + feedback["duplicates"]
     assert sum(feedback["by_label"].values()) == feedback["stored"]
+    tasks = {task["task"]: task for task in summary["tasks"]}
+    assert {task: (each["rows"], each["status"]) for task, each in tasks.items()} == {
+        "sentiment": (14, "complete"),
+        "email_routing": (8, "complete"),
+        "product_facts": (6, "complete"),
+    }
+    assert tasks["product_facts"]["known"] > 0, "pages whose marks say enough are not asked about"
+    category = summary["new_category"]
+    assert category["accepted"] == THEME_CATEGORY
+    assert category["after"][THEME_CATEGORY] == category["changed"] >= 0.8 * category["planted"] > 0
+    assert category["before"].get(THEME_CATEGORY, 0) == 0
+    assert category["before"]["unknown"] - category["after"]["unknown"] == category["changed"]
     assert said.startswith("deskhand demo: loading\n")
     assert "stand-ins" in said
     assert str(out / "report.html") in said
