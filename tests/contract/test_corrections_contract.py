@@ -19,9 +19,12 @@ from services.feedback_tagger.messages.uploaded import Uploaded
 from services.feedback_tagger.store.opened import Store, door_to, migrate_store, open_store
 from services.feedback_tagger.store.port import LabelledRow
 from shared.errors import TransientError
+from shared.messages import MessageSchema
 from shared.notifications.memory import MemoryNotifications
 from tests.support.databases import Sql
 from tests.support.ingesting import Crash, Strikes
+
+RESULT = MessageSchema.from_package("services.feedback_tagger.messages", "correction_result.schema.json")
 
 
 @pytest.fixture
@@ -102,7 +105,7 @@ class Desk:
 
     def document(self, uploaded: Uploaded) -> dict[str, Any]:
         upload_id = corrections_id(uploaded.bucket, uploaded.key, etag=uploaded.etag)
-        return dict(json.loads(self.bucket.objects[corrections_document_key(upload_id)]))
+        return RESULT.read(self.bucket.objects[corrections_document_key(upload_id)].decode())
 
     def rejects(self, document: dict[str, Any]) -> list[list[str]]:
         (key,) = document["rejects"]

@@ -90,5 +90,7 @@ class Analyst:
         sqs, url = self.resources.client("sqs"), self.resources.queues["mailbox"]
         answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=0)
         for message in answer.get("Messages", []):
-            self.results.append(RUN_RESULT.read(json.loads(message["Body"])["Message"]))
+            told = json.loads(message["Body"])["Message"]
+            if "corrections_id" not in json.loads(told):
+                self.results.append(RUN_RESULT.read(told))
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
