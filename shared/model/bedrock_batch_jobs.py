@@ -9,7 +9,7 @@ from shared.aws.clients import Client
 from shared.aws.errors import aws_errors
 from shared.errors import PermanentError
 from shared.model.batch_jobs import JobState, NewJob
-from shared.model.bedrock import as_parameters, read_reply
+from shared.model.converse import as_parameters, read_reply
 from shared.model.port import Reply, Request
 
 

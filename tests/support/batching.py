@@ -22,7 +22,7 @@ from services.feedback_tagger.quoting import Quoting
 from services.feedback_tagger.store.batches import BatchStore, NewPart, Part, Progress
 from services.feedback_tagger.store.opened import Store
 from shared.model.batch_jobs import JobState, NewJob
-from shared.model.bedrock import as_parameters, read_reply
+from shared.model.converse import as_parameters, read_reply
 from shared.model.port import Reply, Request, Text, Usage
 from shared.model.prices import PRICES, BatchLimits, ModelPrice
 from shared.notifications.memory import MemoryNotifications
