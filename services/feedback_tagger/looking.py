@@ -1,8 +1,9 @@
 """What the pool looks up again and again, and may be a few seconds old: categories, and what a run came to so far."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from services.feedback_tagger.domain.run import RunState
 from services.feedback_tagger.domain.spent import NANO, Agreement
@@ -20,23 +21,44 @@ MOST_KEPT = 256
 
 @dataclass(slots=True)
 class Recent(Generic[K, V]):
-    """``read(key)``, asked again once the answer is older than ``seconds``."""
+    """``read(key)``, asked again once the answer is older than ``seconds``; all who ask meanwhile wait for one answer.
+
+    A pool's workers find an answer too old at the same moment, and adding up a large run takes a database a second.
+    """
 
     read: Callable[[K], Awaitable[V]] = field(repr=False)
     now: Now = field(repr=False)
     seconds: float
     _kept: dict[K, tuple[float, V]] = field(init=False, default_factory=dict, repr=False)
+    _under_way: "dict[K, asyncio.Task[V]]" = field(init=False, default_factory=dict, repr=False)
 
     async def __call__(self, key: K) -> V:
         kept = self._kept.get(key)
         # A clock that was set back must not keep an old answer for ever.
         if kept is not None and 0 <= self.now() - kept[0] < self.seconds:
             return kept[1]
-        value = await self.read(key)
+        reading = self._under_way.get(key)
+        if reading is None:
+            reading = self._under_way[key] = asyncio.create_task(self._read_anew(key))
+            # Where everybody who waited was cancelled, nobody else takes notice of an error.
+            reading.add_done_callback(_notice)
+        # One who is cancelled must not take the answer from the others.
+        return await asyncio.shield(reading)
+
+    async def _read_anew(self, key: K) -> V:
+        try:
+            value = await self.read(key)
+        finally:
+            del self._under_way[key]
         if len(self._kept) >= MOST_KEPT:
             self._kept.pop(next(iter(self._kept)))
         self._kept[key] = (self.now(), value)
         return value
+
+
+def _notice(reading: "asyncio.Task[Any]") -> None:
+    if not reading.cancelled():
+        reading.exception()
 
 
 @dataclass(slots=True, kw_only=True)
