@@ -90,7 +90,7 @@ def _of_s3(method: str, path: str) -> list[Need]:
     parts = urlsplit(path)
     query = parse_qs(parts.query, keep_blank_values=True)
     key = unquote(parts.path).lstrip("/")
-    if method == "GET" and "/" in key and "list-type" not in query:
+    if method in ("GET", "HEAD") and "/" in key and "list-type" not in query:
         return [Need("s3:GetObjectVersion" if "versionId" in query else "s3:GetObject", key)]
     if method == "DELETE" and "uploadId" in query:
         return [Need("s3:AbortMultipartUpload", key)]
