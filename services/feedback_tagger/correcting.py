@@ -98,7 +98,7 @@ class CorrectionFiles:
                 problem = await spooled(self.bucket, uploaded, file, at_most_bytes=self.largest_file_bytes)
                 layout = await aside(layout_of, file)
                 encoding = layout.encoding.name
-                with closing(corrections_of(file, layout)) as lines:
+                with closing(corrections_of(file, layout, breaks_off=bool(problem))) as lines:
                     await aside(_skip, lines, state.lines_done)
                     while some := await aside(_next_of, lines, self.lines_at_once):
                         state = self._ours(await self.store.apply(state, some))

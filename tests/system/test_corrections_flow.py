@@ -67,7 +67,9 @@ def test_a_person_s_labels_teach_the_next_run_from_the_command_line(
         assert made["added"] == ["Grindling"]
         assert made["deleted"] == ["Application issues", "Cloud backup issues", "Hardware failures"]
 
-        document = said("correct", str(corrections))
+        with_faults = deskhand("correct", str(corrections), "--json")
+        document = json.loads(with_faults.stdout)
+        assert with_faults.exit_code == 1
         assert (document["status"], document["changed"], document["not_found"]) == ("failed", 2, 1)
         one = said("correct", "--ref-id", "d1-3", "--label", "GRINDLING")
         assert (one["status"], one["changed"]) == ("complete", 1)

@@ -84,14 +84,19 @@ def layout_of(file: BinaryIO) -> Layout:
     return Layout(encoding, delimiter, before, columns)
 
 
-def corrections_of(file: BinaryIO, layout: Layout) -> Generator[Correction | Rejected, None, None]:
-    """Every line after the header, in order, the same ones each time. Close the generator before the file."""
+def corrections_of(
+    file: BinaryIO, layout: Layout, *, breaks_off: bool = False
+) -> Generator[Correction | Rejected, None, None]:
+    """Every line after the header, in order, the same ones each time. Close the generator before the file.
+
+    Of a file that ``breaks_off`` the last line is none: r-1 may be half of r-12.
+    """
     with _text(file, layout.encoding) as text:
         if layout.columns is None:
-            for line, pairs, problem in json_records_of(text):
+            for line, pairs, problem in json_records_of(text, breaks_off=breaks_off):
                 yield Rejected(line, Fault("", problem)) if problem else _of_pairs(line, pairs)
             return
-        records = _records(text, layout.delimiter, layout.lines_before_header)
+        records = _records(text, layout.delimiter, layout.lines_before_header, breaks_off=breaks_off)
         width = max(layout.columns.values()) + 1
         for line, cells, problem in islice(records, 1, None):
             if problem is not None:
@@ -139,10 +144,10 @@ def _correction(line: int, values: Mapping[str, str]) -> Correction | Rejected:
     return Correction(line, row_id, ref_id or None, None if label.lower() == CLEAR else label)
 
 
-def _records(text: TextIOWrapper, delimiter: str, before: int) -> Iterator[Record]:
+def _records(text: TextIOWrapper, delimiter: str, before: int, *, breaks_off: bool = False) -> Iterator[Record]:
     for _ in range(before):
         text.readline()
-    for record in records_of(text, delimiter):
+    for record in records_of(text, delimiter, breaks_off=breaks_off):
         yield Record(record.line + before, record.cells, record.problem)
 
 
