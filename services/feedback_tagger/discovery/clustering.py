@@ -16,6 +16,7 @@ Matrix: TypeAlias = NDArray[np.float64]
 
 # Sums of products come out differently in their last digits on other processors; no cut may hang on those.
 DIGITS = 6
+AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,7 @@ def grouped(points: Sequence[Point], *, distance: float, least: int) -> list[Gro
     if len(points) < max(2, least):
         return []
     vectors = unit([point.vector for point in points])
-    pairs = np.triu_indices(len(points), k=1)
-    distances = np.round(1.0 - (vectors @ vectors.T)[pairs], DIGITS)
-    merges = fastcluster.linkage(np.maximum(distances, 0.0), method="average", preserve_input=False)
+    merges = fastcluster.linkage(_distances(vectors), method="average", preserve_input=False)
     parts = [places for places in _cut(merges, len(points), distance) if len(places) >= least]
     groups = [group_of([points[place] for place in places]) for places in _united(parts, vectors, distance)]
     return sorted(groups, key=lambda group: (-len(group.members), min(digest for digest, _ in group.members)))
@@ -92,6 +91,18 @@ def unit(vectors: Sequence[Sequence[float]] | Sequence[Matrix]) -> Matrix:
     return unit_vectors
 
 
+def _distances(vectors: Matrix) -> Matrix:
+    """Of each pair, the first one's first; piece by piece, as the square of them would take four times the memory."""
+    count, start = len(vectors), 0
+    distances = np.empty(count * (count - 1) // 2)
+    for first in range(0, count, AT_ONCE):
+        away = np.maximum(np.round(1.0 - vectors[first : first + AT_ONCE] @ vectors[first:].T, DIGITS), 0.0)
+        for row, others in enumerate(away, start=1):
+            distances[start : start + count - first - row] = others[row:]
+            start += count - first - row
+    return distances
+
+
 def _cut(merges: Matrix, texts: int, distance: float) -> list[list[int]]:
     """The groups that are left if merges above ``distance`` are undone: heights of average linkage never fall."""
     groups: dict[int, list[int]] = {place: [place] for place in range(texts)}
@@ -107,9 +118,7 @@ def _united(parts: Sequence[list[int]], vectors: Matrix, distance: float) -> lis
     if len(parts) < 2:
         return list(parts)
     centroids = unit([vectors[part].mean(axis=0) for part in parts])
-    pairs = np.triu_indices(len(parts), k=1)
-    distances = np.maximum(np.round(1.0 - (centroids @ centroids.T)[pairs], DIGITS), 0.0)
-    merges = fastcluster.linkage(distances, method="average", preserve_input=False)
+    merges = fastcluster.linkage(_distances(centroids), method="average", preserve_input=False)
     return [
         sorted(place for part in places for place in parts[part])
         for places in _cut(merges, len(parts), joining_distance(distance))

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from services.feedback_tagger.domain.category_name import fault_of, folded
+from services.feedback_tagger.domain.category_name import fault_of, folded, holds_markup
 from services.feedback_tagger.domain.spent import NOTHING, Spent
 from services.feedback_tagger.planner.injection import trips
 from services.feedback_tagger.planner.prompt import Hex, as_one_line, packed
@@ -86,7 +86,7 @@ def read_name(answer: str, taken: Collection[str]) -> Named | None:
         return None
     if not description or len(description) > LONGEST_DESCRIPTION or not description.isprintable():
         return None
-    if "|" in description or fault_of(description.replace('"', "")[:80]) or trips(description):
+    if holds_markup(description.replace('"', "")) or trips(description):
         return None
     return Named(" ".join(name.split()), " ".join(description.split()))
 

@@ -28,11 +28,16 @@ def fault_of(name: str) -> str:
         return "is not one line of printable text"
     if not any(letter.isalpha() for letter in plain):
         return "has no letter"
-    if _MARKUP & set(plain) or any(part in folded(plain) for part in _LINKS):
+    if holds_markup(plain):
         return "holds markup or an address"
     if folded(plain) in RESERVED:
         return "is the word for rows without a category"
     return ""
+
+
+def holds_markup(text: str) -> bool:
+    """Whether it holds signs of a markup language, or an address."""
+    return bool(_MARKUP & set(text)) or any(part in folded(text) for part in _LINKS)
 
 
 def checked_name(name: str, *, field: str = "name") -> str:

@@ -344,9 +344,10 @@ def _as_bytes(numbers: Sequence[float]) -> bytes:
     return packed.tobytes()
 
 
-def _as_numbers(packed: bytes) -> tuple[float, ...]:
+def _as_numbers(packed: bytes) -> Sequence[float]:
+    # Not a tuple of floats, which would take ten times the memory.
     numbers = array("f")
     numbers.frombytes(bytes(packed))
     if sys.byteorder == "big":
         numbers.byteswap()
-    return tuple(numbers)
+    return numbers
