@@ -15,7 +15,7 @@ _CODES = "EUR|USD|GBP|CHF|PLN|CZK|SEK|NOK|DKK|CAD|AUD|JPY|INR"
 _BEFORE = re.compile(rf"(?P<sign>[€£$₹¥]|\b(?:{_CODES})\b)\s?(?P<amount>{_AMOUNT})(?![0-9])")
 _BEHIND = re.compile(rf"(?<![0-9.,])(?P<amount>{_AMOUNT})\s?(?P<sign>[€£$₹¥]|zł|Kč|\b(?:{_CODES})\b)")
 _FORMER = re.compile(r"(?:was|instead of|rrp|list price|statt|uvp|before)[^0-9]{0,12}$", re.IGNORECASE)
-_BRAND = re.compile(r"\b(?:brand|manufacturer|marke|hersteller|by)\s*:?\s+(?P<name>[A-Z][\w&-]+(?: [A-Z][\w&-]+)?)")
+_BRAND = re.compile(r"\b(?:brand|manufacturer|marke|hersteller|[Bb]y)\s*:?\s+(?P<name>[A-Z][\w&-]+(?: [A-Z][\w&-]+)?)")
 _STOCK = (
     ("out_of_stock", re.compile(r"out of stock|sold out|unavailable|ausverkauft|nicht auf lager", re.IGNORECASE)),
     ("preorder", re.compile(r"pre-?order|vorbestell", re.IGNORECASE)),

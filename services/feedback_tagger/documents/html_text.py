@@ -29,10 +29,9 @@ def text_of_html(source: str) -> str:
 def text_of_tree(page: html.HtmlElement, *, about: int | None = None) -> str:
     """What ``text_of_html`` gives, of a page that is parsed already; with ``about``, not many more characters of it."""
     texts: list[str] = []
-    characters = events = 0
+    characters = 0
     silent = None  # the element whose inside does not count
-    for event, element in etree.iterwalk(page, events=("start", "end", "comment", "pi")):
-        events += 1
+    for events, (event, element) in enumerate(etree.iterwalk(page, events=("start", "end", "comment", "pi"))):
         if about is not None and events > EVENTS_PER_CHARACTER * about:
             break  # A million empty elements say nothing and take their time.
         if event in ("comment", "pi"):

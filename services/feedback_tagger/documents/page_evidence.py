@@ -15,8 +15,11 @@ LEAST_WORDS = 2
 
 # Letters of other alphabets are meant here.
 _SIGN = r"(?:[A-Z]{1,3}\$|[$€£₹₽₩₺₴₫฿₪₱₦¥]|zł|Kč|Ft|kr\.?|Rs\.?|Fr\.?|lei|лв\.?|руб\.?|\b[A-Z]{3}\b)"  # noqa: RUF001
-_NUMBER = r"[0-9][0-9.,'’\u00a0\u202f ]{0,18}[0-9]|[0-9]"  # noqa: RUF001
-_PRICE = re.compile(rf"(?:{_SIGN}\s{{0,2}})?(?:{_NUMBER})(?:,-|,–|\.-)?(?:\s{{0,2}}{_SIGN})?")  # noqa: RUF001
+_NUMBER = (
+    r"(?<![0-9.,])(?:[0-9]{1,3}(?:[.,'’\u00a0\u202f ][0-9]{3})+(?:[.,][0-9]{1,2})?|[0-9]{1,12}(?:[.,][0-9]{1,4})?)"  # noqa: RUF001
+    r"(?![0-9])"
+)
+_PRICE = re.compile(rf"(?:{_SIGN}\s{{0,2}})?{_NUMBER}(?:,-|,–|\.-)?(?:\s{{0,2}}{_SIGN})?")  # noqa: RUF001
 _WITH_SIGN = re.compile(_SIGN)
 _WITH_CENTS = re.compile(r"[0-9][.,][0-9]{2}(?![0-9])")
 # Signs of several currencies: they bear out each, and tell none of them apart.

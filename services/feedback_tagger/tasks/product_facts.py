@@ -138,8 +138,11 @@ def _question(feedback: Feedback) -> str:
 
 def _asked(feedback: Feedback) -> str:
     """What a model is shown of the page, and so all that may bear its answer out."""
-    text = feedback.feedback[:ASKED_CHARACTERS]
-    return text if feedback.title is None or text.startswith(feedback.title) else f"{feedback.title}. {text}"
+    heading, text = feedback.title, feedback.feedback
+    if heading is None:
+        return text[:ASKED_CHARACTERS]
+    # As the text's first line it would be one with the line behind it.
+    return f"{heading}. {text.removeprefix(f'{heading}\n')}"[:ASKED_CHARACTERS]
 
 
 def _counted(answer: str) -> str:
