@@ -66,6 +66,7 @@ UNSEEN: Mapping[str, Mapping[str, str]] = {
         "sqs:DeleteMessage * *-ticket-outcomes": "no ticket ends in this run",
         "s3:GetObjectVersion": "the embedded bucket keeps no versions",
         "s3:GetObject": "AWS's bucket keeps versions, and a notification names one; then it is s3:GetObjectVersion",
+        "s3:ListBucket": "no call has the name: it is what tells a missing object from a forbidden one",
         "s3:AbortMultipartUpload": "an upload in parts that breaks off",
         "s3:PutObject": "a run without rejects writes none, and the categories are kept under one key",
         "dynamodb:GetItem * *-Idempotency": "the day's dollars are read where a write was refused",

@@ -125,17 +125,4 @@ data "aws_iam_policy_document" "batch_task" {
     actions   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
     resources = ["${var.bucket_arn}/batch/*"]
   }
-
-  statement {
-    sid = "TellAMissingAnswerFromAForbiddenOne"
-    # Without it S3 answers 403 where it means 404.
-    actions   = ["s3:ListBucket"]
-    resources = [var.bucket_arn]
-
-    condition {
-      test     = "StringLike"
-      variable = "s3:prefix"
-      values   = ["batch/*"]
-    }
-  }
 }

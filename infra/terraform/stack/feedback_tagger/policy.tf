@@ -51,6 +51,14 @@ data "aws_iam_policy_document" "task" {
   }
 
   statement {
+    sid = "TellAMissingObjectFromAForbiddenOne"
+    # Without it S3 answers 403 where it means 404, and a file that was deleted again would look like a missing right.
+    # No condition on the prefix: a GetObject has none, so it would never hold.
+    actions   = ["s3:ListBucket"]
+    resources = [var.bucket_arn]
+  }
+
+  statement {
     sid = "WriteReportsAndRejects"
     # Not under uploads/: a report would come back as a file. Large files are sent in parts, and dropped if that fails.
     actions   = ["s3:PutObject", "s3:AbortMultipartUpload"]
