@@ -142,7 +142,8 @@ def _asked(feedback: Feedback) -> str:
     if heading is None:
         return text[:ASKED_CHARACTERS]
     # As the text's first line it would be one with the line behind it.
-    return f"{heading}. {text.removeprefix(f'{heading}\n')}"[:ASKED_CHARACTERS]
+    rest = text.removeprefix(heading + "\n")
+    return f"{heading}. {rest}"[:ASKED_CHARACTERS]
 
 
 def _counted(answer: str) -> str:
