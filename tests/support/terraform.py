@@ -18,7 +18,7 @@ TREE = ROOT / "infra" / "terraform"
 REQUIRED = "DESKHAND_TERRAFORM_REQUIRED"
 """Set where missing Terraform is a failure and no reason to leave tests out."""
 ABSENT = "terraform 1.11 or newer is not on the PATH: https://developer.hashicorp.com/terraform/install"
-NO_PROVIDER = "terraform init failed; the provider hashicorp/aws comes from registry.terraform.io or a mirror of it:"
+NO_PROVIDER = "terraform init failed; the provider hashicorp/aws comes from its registry or a mirror of it:"
 NOT_COPIED = shutil.ignore_patterns(".terraform", ".terraform.lock.hcl", "*.tfstate*")
 
 
