@@ -112,7 +112,8 @@ class DiscoveryStore(Protocol):
     async def taking(self, model_id: str) -> list[KnownProposal]: ...
 
     async def place(self, number: int, model_id: str, placing: Placing) -> bool:
-        """End the pass with what it decided, whole or not at all. False, and nothing changed, if it has ended."""
+        """End the pass with what it decided, whole or not at all. False, and nothing changed, if it has ended, or if
+        somebody has decided meanwhile about a proposal that texts were to join."""
         ...
 
     async def unnamed(self, model_id: str, *, texts: int) -> list[Unnamed]: ...

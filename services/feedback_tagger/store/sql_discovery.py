@@ -153,7 +153,7 @@ class SqlDiscovery:
     async def place(self, number: int, model_id: str, placing: Placing) -> bool:
         async def end(statements: Statements) -> bool:
             head = await locked_head(statements)
-            if head["pass_no"] != number - 1:
+            if head["pass_no"] != number - 1 or not await _still_take(statements, placing):
                 return False
             members = [(proposal, member) for proposal, member in placing.joined]
             for new in placing.new:
@@ -313,6 +313,20 @@ async def _label_as_decided(statements: Statements, digests: Sequence[str]) -> N
     for row in accepted:
         job = {"proposal_id": row["proposal_id"], "to_label": row["category_name"]}
         await statements.insert("feedback_relabel", job, key="job_id")
+
+
+async def _still_take(statements: Statements, placing: Placing) -> bool:
+    """Whether nobody has accepted or merged a proposal meanwhile that texts of this pass are to join."""
+    joined = sorted({proposal for proposal, _ in placing.joined})
+    if not joined:
+        return True
+    decided = await statements.fetch(
+        # Placeholders alone are put in.
+        "select proposal_id from feedback_proposal where state in ('accepted', 'merged')"  # noqa: S608
+        f" and proposal_id in ({places(joined)})",
+        joined,
+    )
+    return not decided
 
 
 async def _add_members(statements: Statements, members: Sequence[tuple[int, Member]]) -> None:
