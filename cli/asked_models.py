@@ -66,7 +66,7 @@ class Wish:
 
     @property
     def source(self) -> str:
-        return "The stand-in for offline use answered." if self.offline else "Bedrock on AWS answered."
+        return "The stand-in for offline use answers." if self.offline else "Bedrock on AWS answers."
 
     @property
     def asked(self) -> tuple[str, ...]:

@@ -199,7 +199,7 @@ def percent(share: float | None) -> str:
 
 def majority_text(figures: Figures) -> str:
     most = figures.majority
-    return "" if most is None else f"{most[1]:.1%} ({most[0][:24]})"
+    return "" if most is None else percent(most[1])
 
 
 def _details(model: ModelResult) -> str:
