@@ -17,7 +17,7 @@ COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --
 ##@ Try it
 .PHONY: demo up down
 
-demo: setup ## Run both flows on this machine: six tickets, a feedback file, a report
+demo: setup ## Run both flows on this machine: six tickets, all four tasks of the tagger, a new category, a report
 	@.venv/bin/deskhand demo $(ARGS)
 
 up: setup ## Start the embedded cloud and both services; Ctrl-C stops them

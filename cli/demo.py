@@ -20,7 +20,7 @@ class Terminated(BaseException):
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Where the report and the data go.")] = ROOT / "build" / "demo",
 ) -> None:
-    """Start everything here, send six tickets and a feedback file, show what came of them, stop everything."""
+    """Start everything here, send tickets, feedback, reviews, e-mails and pages, show what came of them, stop all."""
     # Imported here: charts and databases are nothing that the other commands should wait for.
     from local.demo.run import run_demo  # noqa: PLC0415
     from local.processes import StartFailed  # noqa: PLC0415

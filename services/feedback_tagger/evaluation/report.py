@@ -19,8 +19,8 @@ COLUMNS = (
     "majority",
     "macro F1",
     "no answer",
-    "right if answered",
-    "majority of those",
+    "if answered",
+    "majority there",
 )
 CLASS_COLUMNS = ("class", "rows", "given", "right", "precision", "recall", "F1")
 MOST_IN_MATRIX = 40
