@@ -1,6 +1,8 @@
 """What the tasks for e-mails and pages ask, what they take for an answer, and what a page's text bears out."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -189,7 +191,9 @@ def test_a_page_is_asked_about_what_its_marks_lack_if_something_required_is_miss
     assert product_facts().known(row.feedback) is None
     assert product_facts(required_in("title, price")).known(row.feedback) == MARKS
     assert (
-        product_facts().question(row.feedback).startswith("[brand, currency, availability, description] Acme desk. Was")
+        product_facts()
+        .question(row.feedback)
+        .startswith("[brand, currency, availability, description] Acme desk. Acme desk. Was")
     )
 
 
@@ -217,3 +221,13 @@ def test_required_facts_that_there_are_not_are_refused(text: str) -> None:
 def test_every_value_that_is_stored_fits_its_column() -> None:
     for name in ("title", "brand", "description"):
         assert len(valid(name, "x" * 5_000) or "") <= 2_000
+
+
+def test_the_documented_messages_are_accepted() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "messages.md").read_text(encoding="utf-8")
+    bodies = re.findall(r"```json\n(\{.*?\})\n```", page, flags=re.DOTALL)
+    tasks = [TASKS.named(json.loads(body)["task"]) for body in bodies if '"task"' in body]
+    rows = [task.read_item(body, "m-1") for task, body in zip(tasks, bodies, strict=True)]
+    assert [task.name for task in tasks] == ["email_routing", "product_facts"]
+    assert rows[0].feedback.title == "Charged twice"
+    assert rows[1].feedback.ref_id == "https://shop.example/lamp"
