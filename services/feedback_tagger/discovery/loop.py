@@ -111,7 +111,7 @@ class Discovery:
         await self.relabel()
         due = self._looked_at is None or not 0 <= self.now() - self._looked_at < self.every_seconds
         if due:
-            # Noted first: after a failure the next turns keep the documents, and the model is not asked at each of them.
+            # Noted first: after a failure the next turns keep the documents, and do not ask the model each time.
             self._looked_at = self.now()
             await self.discover()
         await self.keep_documents()
