@@ -225,8 +225,9 @@ def test_every_value_that_is_stored_fits_its_column() -> None:
 
 def test_the_documented_messages_are_accepted() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "messages.md").read_text(encoding="utf-8")
-    bodies = re.findall(r"```json\n(\{.*?\})\n```", page, flags=re.DOTALL)
-    tasks = [TASKS.named(json.loads(body)["task"]) for body in bodies if '"task"' in body]
+    blocks = re.findall(r"```json\n(\{.*?\})\n```", page, flags=re.DOTALL)
+    bodies = [body for body in blocks if "task" in json.loads(body)]
+    tasks = [TASKS.named(json.loads(body)["task"]) for body in bodies]
     rows = [task.read_item(body, "m-1") for task, body in zip(tasks, bodies, strict=True)]
     assert [task.name for task in tasks] == ["email_routing", "product_facts"]
     assert rows[0].feedback.title == "Charged twice"
