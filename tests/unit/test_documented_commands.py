@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from enum import EnumType
+from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,9 @@ def command_of(words: list[str]) -> Any:
 
 def choices_of(option: Any) -> list[str]:
     annotation = option.type_descriptor.annotation
-    return [str(each) for each in annotation.__members__.values()] if isinstance(annotation, EnumType) else []
+    if not (isinstance(annotation, type) and issubclass(annotation, Enum)):
+        return []
+    return [str(each.value) for each in annotation]
 
 
 def misfits(line: Line, words: Sequence[str]) -> Iterator[str]:
