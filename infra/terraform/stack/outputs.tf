@@ -1,4 +1,4 @@
-# What the command line and `make push` read, and what a person needs next.
+# What whoever pushes an image needs, and what a person needs next.
 
 output "name" {
   description = "Prefix of every resource: `deskhand --name`."

@@ -8,7 +8,7 @@ variable "alert_email" {
 # --- services
 
 variable "ticket_model_id" {
-  description = "Bedrock model or inference profile that works on tickets; `deskhand doctor` checks its access and end of life."
+  description = "Bedrock model or inference profile that works on tickets. Without access to it every ticket goes to a person."
   type        = string
   default     = "us.amazon.nova-pro-v1:0"
 }

@@ -1,4 +1,4 @@
 output "deskhand" {
-  description = "What the command line and `make push` read."
+  description = "Names and addresses of what there is, for whoever pushes an image or looks something up."
   value       = module.deskhand
 }

@@ -66,7 +66,7 @@ variable "log_retention_days" {
 }
 
 variable "build" {
-  description = "Where the source is built from; null: images are built and pushed by hand (make push)."
+  description = "Where the source is built from; null: images are built and pushed by hand."
   type = object({
     connection_arn = string
     repository     = string
