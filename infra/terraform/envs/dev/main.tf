@@ -10,15 +10,24 @@ provider "aws" {
 module "deskhand" {
   source = "../../stack"
 
-  name                 = var.name
-  alert_email          = var.alert_email
-  ticket_model_id      = var.ticket_model_id
-  feedback_model_id    = var.feedback_model_id
-  protect              = var.protect
-  ticket_back_end      = var.ticket_back_end
-  knowledge_base       = var.knowledge_base
-  dashboards_owner_arn = var.dashboards_owner_arn
-  source_connection    = var.source_connection
+  name                     = var.name
+  alert_email              = var.alert_email
+  ticket_model_id          = var.ticket_model_id
+  feedback_model_id        = var.feedback_model_id
+  protect                  = var.protect
+  ticket_back_end          = var.ticket_back_end
+  knowledge_base           = var.knowledge_base
+  dashboards_owner_arn     = var.dashboards_owner_arn
+  source_connection        = var.source_connection
+  database_engine          = var.database_engine
+  feedback_batch           = var.feedback_batch
+  ticket_agent_settings    = var.ticket_agent_settings
+  feedback_tagger_settings = var.feedback_tagger_settings
+  trusted_relays           = var.trusted_relays
+  ticket_update_emails     = var.ticket_update_emails
+  run_result_emails        = var.run_result_emails
+  guardrail                = var.guardrail
+  dashboards_viewer_arns   = var.dashboards_viewer_arns
 
   availability_zone_count        = local.values.availability_zone_count
   egress                         = local.values.egress

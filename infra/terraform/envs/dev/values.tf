@@ -10,7 +10,7 @@ locals {
     database_multi_az              = false
     database_backup_retention_days = 1
     ticket_agent                   = { cpu_units = 256, memory_mib = 512, maximum_tasks = 2 }
-    feedback_tagger                = { cpu_units = 256, memory_mib = 512, maximum_tasks = 2 }
+    feedback_tagger                = { cpu_units = 256, memory_mib = 1024, maximum_tasks = 2 } # two large e-mails at once take 700 MB
     log_retention_days             = 14
     container_insights             = false
     budget_usd_per_month           = 150

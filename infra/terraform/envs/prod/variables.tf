@@ -54,3 +54,57 @@ variable "source_connection" {
   type        = object({ arn = string, repository = string, branch = string })
   default     = null
 }
+
+variable "database_engine" {
+  description = "postgres or mysql. A later change makes a new, empty database: move the rows first."
+  type        = string
+  default     = "postgres"
+}
+
+variable "feedback_batch" {
+  description = "Let Bedrock's batch jobs ask about files whose deadline leaves them a day, at half the price."
+  type        = bool
+  default     = false
+}
+
+variable "ticket_agent_settings" {
+  description = "Settings of services/ticket_agent/settings.py by field name, where the default does not do."
+  type        = map(string)
+  default     = {}
+}
+
+variable "feedback_tagger_settings" {
+  description = "Settings of services/feedback_tagger/settings.py by field name, where the default does not do."
+  type        = map(string)
+  default     = {}
+}
+
+variable "trusted_relays" {
+  description = "SenderIds (role ids) of systems that send tickets for their users and vouch for them."
+  type        = list(string)
+  default     = []
+}
+
+variable "ticket_update_emails" {
+  description = "Who gets which ticket updates by e-mail: address => SNS filter policy, {} for all."
+  type        = map(map(list(string)))
+  default     = {}
+}
+
+variable "run_result_emails" {
+  description = "Addresses that are told when a feedback file is done."
+  type        = set(string)
+  default     = []
+}
+
+variable "guardrail" {
+  description = "Put a Bedrock guardrail on the Bedrock agent."
+  type        = bool
+  default     = false
+}
+
+variable "dashboards_viewer_arns" {
+  description = "QuickSight users or groups that may look at the dashboards."
+  type        = list(string)
+  default     = []
+}
