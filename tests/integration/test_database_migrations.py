@@ -2,13 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from services.feedback_tagger.__main__ import main
 from services.feedback_tagger.domain.feedback import Feedback, Row
 from services.feedback_tagger.store.access import Access, Found, mysql_statements, postgres_statements
 from services.feedback_tagger.store.migrations import Migration, migrations
@@ -175,8 +177,19 @@ def test_both_engines_have_the_same_tables_and_views_to_show() -> None:
     assert views("mysql") == views("postgres")
 
 
+def migrate_command(environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "services.feedback_tagger", "migrate"],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
 def test_the_migrate_command_brings_a_database_up_to_date_and_fills_the_dashboards_secret(
-    any_database: str, aws: AwsClients, capsys: pytest.CaptureFixture[str]
+    any_database: str, aws: AwsClients
 ) -> None:
     engine = door_to(any_database).address.engine
     manager = aws("secretsmanager")
@@ -187,12 +200,14 @@ def test_the_migrate_command_brings_a_database_up_to_date_and_fills_the_dashboar
         "DASHBOARD_USER": f"cmd_board_{engine}",
         "DASHBOARD_SECRET_ARN": arn,
     }
-    assert main(["migrate"], environment) == 0, capsys.readouterr().err
-    assert f"{len(migrations(engine))} migrations applied" in capsys.readouterr().out
+    first = migrate_command(environment)
+    assert first.returncode == 0, first.stderr
+    assert f"{len(migrations(engine))} migrations applied" in first.stdout
     written = json.loads(manager.get_secret_value(SecretId=arn)["SecretString"])
     assert written["username"] == f"cmd_board_{engine}"
-    assert main(["migrate"], environment) == 0
-    assert "0 migrations applied" in capsys.readouterr().out
+    again = migrate_command(environment)
+    assert again.returncode == 0, again.stderr
+    assert "0 migrations applied" in again.stdout
     assert json.loads(manager.get_secret_value(SecretId=arn)["SecretString"]) == written
     parts = urlsplit(any_database)
     login = f"{written['username']}:{written['password']}@{parts.netloc.rpartition('@')[2]}"
@@ -200,8 +215,8 @@ def test_the_migrate_command_brings_a_database_up_to_date_and_fills_the_dashboar
     assert asyncio.run(board.value("select count(*) from feedback_latest")) == 0
 
 
-def test_the_migrate_command_says_what_is_wrong_with_its_settings(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["migrate"], {"DATABASE_URL": "mysql://u:hunter2@h/d", "DATABASE_AUTH": "secret"}) == 1
-    told = capsys.readouterr().err
-    assert "DATABASE_SECRET_ARN" in told
-    assert "hunter2" not in told
+def test_the_migrate_command_says_what_is_wrong_with_its_settings() -> None:
+    refused = migrate_command({"DATABASE_URL": "mysql://u:hunter2@h/d", "DATABASE_AUTH": "secret"})
+    assert refused.returncode == 1
+    assert "DATABASE_SECRET_ARN" in refused.stderr
+    assert "hunter2" not in refused.stderr

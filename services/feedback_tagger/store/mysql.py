@@ -202,6 +202,9 @@ async def _opened(  # what a connection is made of
                     await session.execute(statement)
             except BaseException:
                 connection.close()
+                # A refused handshake's socket is closed by the loop, in its next turns: who leaves at once leaks it.
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
                 raise
     return connection
 
