@@ -15,7 +15,7 @@ from cli.environment import process_environment
 from cli.errors import UserError
 from cli.stage import DynamoDbStage
 from local.bedrock_endpoint import running_bedrock
-from local.cloud import TICKET_MODEL_ID
+from local.cloud import BACK_END_SETTINGS, TICKET_MODEL_ID
 from local.emulator import running_emulator
 from local.processes import StartFailed
 from local.provisioning import Provisioned, provision
@@ -34,14 +34,8 @@ from shared.settings import BadSettings
 
 TABLES_NAME = "deskhand-eval"
 PROGRESS_SECONDS = 1.5
-# The local endpoint answers for these without having been told of them.
-LOCAL_BACKENDS = {
-    "BEDROCK_AGENT_ID": "DESKHAND01",
-    "BEDROCK_AGENT_ALIAS_ID": "TSTALIASID",
-    "AGENTCORE_HARNESS_ARN": "arn:aws:bedrock-agentcore:us-east-1:000000000000:harness/deskhand-DESKHAND01",
-}
 # What of the user's own environment belongs to the model's side, where that is on AWS.
-OF_THE_MODEL = (*LOCAL_BACKENDS, "KNOWLEDGE_BASE_ID", "KNOWLEDGE_BASE_SEARCH_TYPE", "TICKET_RUN_SECONDS")
+OF_THE_MODEL = (*BACK_END_SETTINGS, "KNOWLEDGE_BASE_ID", "KNOWLEDGE_BASE_SEARCH_TYPE", "TICKET_RUN_SECONDS")
 # The tables' side of it, which never leaves this machine.
 OF_THE_TABLES = ("DYNAMODB", "DYNAMODB_STREAMS", "SQS", "SNS", "STS", "S3")
 
@@ -141,7 +135,7 @@ def _start(wish: Wish, stack: ExitStack, tell: Say) -> dict[str, str]:
     common = {"TICKET_BACKEND": wish.backend, "HEALTH_PORT": "0"}
     if not wish.on_aws:
         resources = provision(emulator.environment(), TABLES_NAME)
-        return resources.ticket_agent(**common, **stand_in, **LOCAL_BACKENDS, TICKET_MODEL_ID=TICKET_MODEL_ID)
+        return resources.ticket_agent(**common, **stand_in, **BACK_END_SETTINGS, TICKET_MODEL_ID=TICKET_MODEL_ID)
     account = _own_account(wish)
     resources = provision({**emulator.environment(), **account}, TABLES_NAME)
     tables = {f"AWS_ENDPOINT_URL_{service}": emulator.url for service in OF_THE_TABLES}

@@ -23,15 +23,18 @@ class AccuracyKeeper:
 
     async def keep(self) -> None:
         """Write the document as the rows are now."""
-        document = accuracy_document(await self.store.judged())
-        body = json.dumps(document, ensure_ascii=False).encode()
-        await self.bucket.put(ACCURACY_DOCUMENT_KEY, body, content_type="application/json")
-        self._kept, self._looked_at = document, self.now()
+        await self._write(accuracy_document(await self.store.judged()))
 
     async def keep_up(self) -> None:
         """The same every few minutes, and only if the figures are others than this task wrote last."""
         if self._looked_at is not None and 0 <= self.now() - self._looked_at < SECONDS:
             return
-        if accuracy_document(await self.store.judged()) != self._kept:
-            await self.keep()
+        document = accuracy_document(await self.store.judged())
+        if document != self._kept:
+            await self._write(document)
         self._looked_at = self.now()
+
+    async def _write(self, document: dict[str, Any]) -> None:
+        body = json.dumps(document, ensure_ascii=False).encode()
+        await self.bucket.put(ACCURACY_DOCUMENT_KEY, body, content_type="application/json")
+        self._kept, self._looked_at = document, self.now()

@@ -10,8 +10,8 @@ from services.feedback_tagger.domain.feedback import Row
 from services.feedback_tagger.domain.spent import Agreement, Spent, total
 from services.feedback_tagger.domain.taxonomy import Taxonomy
 from services.feedback_tagger.planner.agreement import LEAST, position, rows_per_prompt, share_to_check
-from services.feedback_tagger.planner.batch import Plan, planned, regrouped
-from services.feedback_tagger.planner.prompt import FRAME_TOKENS, Hex
+from services.feedback_tagger.planner.batch import Plan, planned, regrouped, room_for_rows
+from services.feedback_tagger.planner.prompt import Hex
 from services.feedback_tagger.planner.tier import Tier
 from services.feedback_tagger.prompting import Asked, PriceOf, Prompting, Reading
 from services.feedback_tagger.store.port import FailedRow, LabelledRow
@@ -20,7 +20,6 @@ from shared.errors import PermanentError, TransientError
 from shared.logs import logger
 from shared.model.port import Model
 from shared.model.prices import PRICES
-from shared.model.tokens import estimated_tokens
 
 log = logger("asking")
 
@@ -117,7 +116,7 @@ class Asker:
             return Answers(labels=[task.fallback] * len(rows))
         at_most = rows_per_prompt(self.rows_per_prompt, seen or (), least=self.agreement_least)
         system = task.system(taxonomy)
-        limits = _Limits(at_most, self._tokens_for_rows(system))
+        limits = _Limits(at_most, room_for_rows(self.prompt_tokens, system))
         plan = planned([task.question(row.feedback) for row in rows], at_most=at_most, at_most_tokens=limits.tokens)
         asked = Asked(model_id=self.model_id, task=task, taxonomy=taxonomy, system=system, tier=tier)
         round_ = _Round(prompting=self._prompting, asked=asked, plan=plan)
@@ -131,12 +130,6 @@ class Asker:
         for vote in range(1, task.votes):
             await round_.vote(vote, limits.regrouped(round_.shuffled(rows, vote), plan))
         return round_.answers(agreement)
-
-    def _tokens_for_rows(self, system: str) -> int:
-        if not self.prompt_tokens:
-            return 0
-        # A system prompt that fills the budget alone leaves one row a prompt: 1 is less than any row.
-        return max(1, self.prompt_tokens - estimated_tokens(system) - FRAME_TOKENS)
 
 
 @dataclass(frozen=True, slots=True)
