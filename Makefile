@@ -5,6 +5,8 @@ unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV CONDA_PREFIX
 
 # Arguments for the command behind a target: make test ARGS="-k ticket", make demo ARGS=--help
 ARGS ?=
+# How many tests run side by side, each with an emulator and database servers of its own: as many as there are cores.
+WORKERS ?= auto
 # The Python to build the environments with; found by itself if not given.
 PYTHON ?=
 
@@ -32,8 +34,8 @@ down: setup ## Stop what `make up` started in another terminal
 setup: ## Make or update .venv and .venv-emulator; does nothing if they are up to date
 	@sh local/setup.sh "$(PYTHON)"
 
-test: setup ## Run all tests against the embedded cloud; ARGS="-k word" picks some
-	@$(RUN) pytest $(ARGS)
+test: setup ## Run all tests against the embedded cloud; ARGS="-k word" picks some, WORKERS=1 takes one at a time
+	@$(RUN) pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: setup ## Formatting, lint, types, and which module may import which
 	@failed=0; \

@@ -7,7 +7,6 @@ that hangs.
 import os
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -22,15 +21,18 @@ class SignsOfLife:
     def __init__(self, terminal: int) -> None:
         self._terminal = terminal
         self._is_screen = os.isatty(terminal)
-        self._current = ("collecting tests", time.monotonic())
+        self._running = {"collecting tests": time.monotonic()}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._turn, name="signs of life", daemon=True)
         self._thread.start()
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        self._current = (item.nodeid, time.monotonic())
-        return (yield)
+    # With pytest-xdist the process that owns the terminal runs no test itself, but hears these of each.
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._running.pop("collecting tests", None)
+        self._running[nodeid] = time.monotonic()
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self._running.pop(nodeid, None)
 
     def pytest_unconfigure(self) -> None:
         self._ended.set()
@@ -41,11 +43,13 @@ class SignsOfLife:
         every = EVERY_SECONDS if self._is_screen else EVERY_SECONDS_IN_A_LOG
         told_at = time.monotonic()
         while not self._ended.wait(0.5):
-            what, since = self._current
             now = time.monotonic()
-            if now - max(told_at, since) >= every:
+            if now - told_at < every:
+                continue
+            long = [(what, now - since) for what, since in list(self._running.items()) if now - since >= every]
+            if long:
                 told_at = now
-                text = f"  ... {what}: {now - since:.0f} s"
+                text = "  ... " + "; ".join(f"{what}: {seconds:.0f} s" for what, seconds in long)
                 # On a screen the next thing that pytest prints goes over it.
                 os.write(self._terminal, (f"{text}\x1b[K\r" if self._is_screen else f"\n{text}\n").encode())
 
