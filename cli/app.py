@@ -13,6 +13,7 @@ from cli.feedback import feedback
 from cli.policy import policy
 from cli.quality import evaluate as evaluate_feedback
 from cli.quote import quote
+from cli.redrive import redrive
 from cli.tickets import tickets
 from cli.trace import trace
 from cli.up import down, up
@@ -28,6 +29,7 @@ app.command()(demo)
 app.command()(up)
 app.command()(down)
 app.command("eval")(evaluate)
+app.command()(redrive)
 tickets.command()(trace)
 for decide in (approve, decline, reassign):
     tickets.command()(decide)

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from services.ticket_agent.domain.ruling import Kind, Ruling, misfit
 from services.ticket_agent.domain.state import AWAITING
 from services.ticket_agent.domain.ticket import Ticket, parse_access_request
-from services.ticket_agent.intake import is_noise, is_sender
+from services.ticket_agent.intake import first_sender, is_noise, is_sender
 from services.ticket_agent.store.port import Directory, Rulings, Superseded, Tickets
 from services.ticket_agent.tools.port import plain_text
 from shared.clock import Now
 from shared.errors import BadInput
 from shared.logs import logger
 from shared.messages import MessageSchema
+from shared.queue.dead_letters import senders
 from shared.queue.message import Ack, Message, Outgoing, Retry, Settlement
 from shared.queue.port import Queue
 from shared.queue.sending import send_all
@@ -56,7 +57,8 @@ class Decisions:
                     remedy="send a new ticket if something is still to be decided",
                 )
             try:
-                await self.rulings.keep(ticket, ruling, sender_id=message.sender_id, at=self.now())
+                sender_id = first_sender(message, self.trusted_relays)
+                await self.rulings.keep(ticket, ruling, sender_id=sender_id, at=self.now())
             except Superseded as superseded:
                 return Retry(reason=str(superseded))
         body = {
@@ -76,10 +78,13 @@ class Decisions:
         group = None if person else await self.directory.resolver_group(ruling.decider)
         known = person or group
         own = (known.sender_id,) if known and known.sender_id else ()
-        if not any(is_sender(message.sender_id, allowed) for allowed in (*own, *self.trusted_relays)):
+        trusted = (*own, *self.trusted_relays)
+        hands = senders(message)
+        stranger = next((each for each in hands if not any(is_sender(each, one) for one in trusted)), None)
+        if stranger is not None:
             raise BadInput(
                 field="decidedBy",
-                problem=f"is not who sent this: {message.sender_id}",
+                problem=f"is not who sent this: {stranger}",
                 remedy="send with the identity that the directory has for them (senderId), or through a trusted relay",
             )
         asked = parse_access_request(ticket.content).environment_id

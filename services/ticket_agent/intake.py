@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from services.ticket_agent.domain.directory import Employee
@@ -12,6 +12,7 @@ from shared.clock import Now
 from shared.errors import BadInput
 from shared.logs import logger
 from shared.messages import MessageSchema
+from shared.queue.dead_letters import senders
 from shared.queue.message import Ack, Message, Settlement
 
 log = logger("intake")
@@ -48,12 +49,14 @@ class Intake:
         employee = await self.directory.employee(ticket.key.employee_id)
         if employee is None:
             raise unknown_employee()
-        if not may_send(message.sender_id, employee, self.trusted_relays):
+        stranger = next((each for each in senders(message) if not may_send(each, employee, self.trusted_relays)), None)
+        if stranger is not None:
             raise BadInput(
                 field="employeeId",
-                problem=f"is not the employee of the sender {message.sender_id}",
+                problem=f"is not the employee of the sender {stranger}",
                 remedy="send with the identity that the directory has for this employee, or through a trusted relay",
             )
+        ticket = replace(ticket, sender_id=first_sender(message, self.trusted_relays))
         submission = await self.tickets.submit(ticket, at=self.now())
         log.info("ticket_taken_in", ticket_id=ticket.key.ticket_id, result=submission.value)
         return settled(submission)
@@ -81,6 +84,15 @@ def settled(submission: Submission) -> Settlement:
             )
         case Submission.SENDER_GONE:
             raise unknown_employee()
+
+
+def first_sender(message: Message, trusted_relays: Iterable[str]) -> str:
+    """Who goes into the record: the first sender of a message that a relay moved back, else who sent it.
+
+    What anybody else says about earlier senders could put another's name into the record.
+    """
+    *_, first = hands = senders(message)
+    return first if any(is_sender(hands[0], relay) for relay in trusted_relays) else hands[0]
 
 
 def may_send(sender_id: str, employee: Employee, trusted_relays: Iterable[str]) -> bool:

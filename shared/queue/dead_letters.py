@@ -17,8 +17,16 @@ ERROR_CLASS = "error_class"
 FIRST_FAILURE_AT = "first_failure_at"
 SOURCE_MESSAGE_ID = "source_message_id"
 SOURCE_QUEUE = "source_queue"
+SENDER_ID = "sender_id"
 FURTHER_ATTRIBUTES = "further_attributes"
-"""What a dead letter says about itself beside the original's own attributes."""
+"""What a dead letter says about itself beside the original's own attributes. ``sender_id`` is the SQS SenderId of the
+message that failed, and those before it (``senders``): that of the letter itself is the task's that moved it."""
+
+ABOUT = (REASON, ERROR_CLASS, FIRST_FAILURE_AT, SOURCE_MESSAGE_ID, SOURCE_QUEUE, SENDER_ID)
+
+REDRIVEN_FROM = "redriven_from"
+"""On a message that was moved back from the dead letters: the SenderIds it was sent with before, the last one first,
+with blanks between. SQS's own SenderId is whoever moved it back."""
 
 # Source: Amazon SQS Developer Guide, "Amazon SQS message quotas".
 MOST_ATTRIBUTES = 10
@@ -51,14 +59,24 @@ def dead_letter(
         FIRST_FAILURE_AT: first_failure_at,
         SOURCE_MESSAGE_ID: message.message_id,
         SOURCE_QUEUE: source_queue,
+        SENDER_ID: _as_attribute(" ".join(senders(message))) or "not said",
     }
-    original = {name: value for name, value in message.attributes.items() if name not in about}
+    original = {name: value for name, value in message.attributes.items() if name not in (*about, REDRIVEN_FROM)}
     return Outgoing(
         body=message.body,
         attributes=_fitted(about, original, room=MOST_BYTES - _bytes(message.body)),
         group_id=(message.group_id or message.message_id) if fifo else None,
         deduplication_id=message.message_id if fifo else None,
     )
+
+
+def senders(message: Message) -> tuple[str, ...]:
+    """Everybody through whose hands the message came: who sent it, then those whom ``redriven_from`` names.
+
+    Anybody may write that attribute. Whoever judges a sender must ask the same of each of them: then it can only take
+    rights away, and a letter that was refused stays refused when somebody of more rights moves it back.
+    """
+    return tuple(dict.fromkeys((message.sender_id, *message.attributes.get(REDRIVEN_FROM, "").split())))
 
 
 def _fitted(about: Mapping[str, str], original: Mapping[str, str], *, room: int) -> Mapping[str, str]:
@@ -68,7 +86,7 @@ def _fitted(about: Mapping[str, str], original: Mapping[str, str], *, room: int)
         {**_packed(original, len(about)), **about},
         {**about},
         {**shortened},
-        {SOURCE_MESSAGE_ID: about[SOURCE_MESSAGE_ID]},
+        {SOURCE_MESSAGE_ID: about[SOURCE_MESSAGE_ID], SENDER_ID: about[SENDER_ID]},
     )
     return next((candidate for candidate in candidates if _size(candidate) <= room), {})
 

@@ -40,6 +40,7 @@ def a_message(
     message_id: str = "message-1",
     attributes: Mapping[str, str] | None = None,
     group: str | None = None,
+    sender_id: str = "sender",
 ) -> Message:
     """A received message."""
     return Message(
@@ -49,7 +50,7 @@ def a_message(
         receive_count=1,
         sent_at=0.0,
         first_received_at=0.0,
-        sender_id="sender",
+        sender_id=sender_id,
         attributes=attributes or {},
         group_id=group,
     )

@@ -9,7 +9,7 @@ from shared.queue.dead_letters import MOST_BYTES, dead_letter
 from shared.queue.message import DeadLetter, Message, Outgoing
 from tests.support.queues import a_message
 
-OURS = {"reason", "error_class", "first_failure_at", "source_message_id", "source_queue"}
+OURS = {"reason", "error_class", "first_failure_at", "source_message_id", "source_queue", "sender_id"}
 
 
 def letter(message: Message, reason: str = "no", *, fifo: bool = False) -> Outgoing:
@@ -27,7 +27,7 @@ def size(message: Outgoing) -> int:
     return sum(len(text.encode()) for text in texts)
 
 
-def test_it_carries_the_body_the_attributes_and_five_facts() -> None:
+def test_it_carries_the_body_the_attributes_and_six_facts() -> None:
     sent = letter(a_message("body", attributes={"trace": "1"}))
 
     assert sent.body == "body"

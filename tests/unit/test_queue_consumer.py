@@ -279,6 +279,7 @@ async def test_a_permanent_error_is_dead_lettered_with_its_reason() -> None:
         "first_failure_at": "1970-01-01T00:00:00.000Z",
         "source_message_id": "message-1",
         "source_queue": "work",
+        "sender_id": "sender",
     }
     assert queue.stored == []
 
