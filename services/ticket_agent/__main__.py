@@ -1,4 +1,4 @@
-"""``python -m services.ticket_agent`` runs the service; with ``health`` it asks a running one, for container checks."""
+"""``python -m services.ticket_agent [health | seed]``: serve, ask a running task how it is, load a directory."""
 
 import os
 import sys

@@ -31,13 +31,14 @@ from services.ticket_agent.knowledge.documents import DocumentKnowledgeBase
 from services.ticket_agent.metrics import METRICS
 from services.ticket_agent.notifier import Notifier
 from services.ticket_agent.policy.guard import BadPolicy, Guard
-from services.ticket_agent.settings import TicketAgentSettings
+from services.ticket_agent.settings import SeedSettings, TicketAgentSettings
 from services.ticket_agent.store.agenda import DynamoDbAgenda
 from services.ticket_agent.store.changes import DynamoDbChanges
 from services.ticket_agent.store.directory import DynamoDbDirectory
 from services.ticket_agent.store.effects import DynamoDbEffects
 from services.ticket_agent.store.ledger import DynamoDbLedger
 from services.ticket_agent.store.rulings import DynamoDbRulings
+from services.ticket_agent.store.seeding import AT_ONCE, read_file, rows_in, write_rows
 from services.ticket_agent.store.tables import Tables
 from services.ticket_agent.store.tickets import DynamoDbTickets
 from services.ticket_agent.sweeper import Sweeper
@@ -75,9 +76,11 @@ MODEL_SECONDS = 120.0
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run the service, or with ``health`` ask a running one; returns the exit status."""
+    """Run the service; with ``health`` ask a running one, with ``seed`` load a directory. Returns the exit status."""
     if list(arguments) == ["health"]:
         return 0 if is_healthy(environment.get("HEALTH_PORT", "")) else 1
+    if list(arguments) == ["seed"]:
+        return load_directory(environment)
     try:
         settings = TicketAgentSettings.from_environment(environment)
         configure_logs("ticket_agent", settings.log_level, deployment=settings.deployment, metrics=METRICS)
@@ -89,6 +92,31 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         log.error("stopped", reason=str(error), error_class=type(error).__name__)
         return 1
     return 0
+
+
+def load_directory(environment: Mapping[str, str]) -> int:
+    """Write what a file says of people and what they own into the tables; returns the exit status."""
+    try:
+        settings = SeedSettings.from_environment(environment)
+        configure_logs("ticket_agent", settings.log_level, deployment=settings.deployment, metrics=METRICS)
+        asyncio.run(seed(settings))
+    except BadSettings as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 (there is no log yet)
+        return 2
+    except DeskhandError as error:
+        log.error("not_seeded", reason=str(error), error_class=type(error).__name__)
+        return 1
+    return 0
+
+
+async def seed(settings: SeedSettings) -> None:
+    """A task that broke off is run again: what is written already stays. Raises DeskhandError."""
+    session = aws_session()
+    async with AsyncExitStack() as stack:
+        s3 = await stack.enter_async_context(open_client(session, "s3", connections=1))
+        dynamodb = await stack.enter_async_context(open_client(session, "dynamodb", connections=AT_ONCE))
+        rows = rows_in(await read_file(s3, settings.directory_uri), settings.directory_uri)
+        log.info("seeded", **await write_rows(dynamodb, rows, settings.tables))
 
 
 async def serve(settings: TicketAgentSettings) -> None:

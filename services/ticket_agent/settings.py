@@ -6,6 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from services.ticket_agent.domain.agenda import Delays
 from shared.model.settings import ModelSettings
+from shared.settings import Settings
 
 NEEDED_BY = {
     "bedrock_agent_id": "bedrock_agent",
@@ -116,3 +117,26 @@ class TicketAgentSettings(ModelSettings):
     @property
     def relays(self) -> tuple[str, ...]:
         return tuple(relay for part in self.trusted_relays.split(",") if (relay := part.strip()))
+
+
+class SeedSettings(Settings):
+    """Each field is the environment variable of its name in capitals, for the task that loads a directory."""
+
+    user_table: str = Field(description="DynamoDB table of employees")
+    environment_table: str = Field(description="DynamoDB table of environments")
+    resolver_group_table: str = Field(description="DynamoDB table of groups")
+    user_access_table: str = Field(description="DynamoDB table of access")
+    directory_uri: str = Field(pattern="^s3://[^/]+/.+$", description="s3://BUCKET/KEY of the directory, in YAML")
+    deployment: str = Field(default="deskhand", pattern="^[A-Za-z0-9_-]{1,64}$", description="the installation's name")
+    log_level: str = Field(
+        default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR"
+    )
+
+    @property
+    def tables(self) -> dict[str, str]:
+        return {
+            "User": self.user_table,
+            "Environment": self.environment_table,
+            "ResolverGroup": self.resolver_group_table,
+            "UserAccess": self.user_access_table,
+        }

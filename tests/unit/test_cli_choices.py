@@ -11,15 +11,13 @@ from typer.testing import CliRunner
 
 from cli.app import app
 from cli.cloud import CloudChoice, embedded_cloud, uses_embedded
-from cli.directory import directory_rows, read_directory
+from cli.directory import read_directory
 from cli.embedded import AlreadyRunning, holder_pid, is_held, read_state, sole_holder, write_state
 from cli.errors import UserError, aws_problem
 from cli.feedback import category_counts, changes
 from cli.names import Names, is_name
 from cli.output import printable
 from local.demo.sample import DIRECTORY
-
-AN_EMPLOYEE = {"id": "111", "manager": "@sam"}
 
 
 def run(*arguments: str, **environment: str) -> Any:
@@ -158,36 +156,6 @@ def test_what_a_user_gets_wrong_ends_with_status_one_and_no_traceback(arguments:
     assert problem in result.stderr
     assert len(result.stderr.splitlines()) == 2, "what is wrong, and what to do about it"
     assert result.stdout == ""
-
-
-@pytest.mark.parametrize(
-    ("document", "problem"),
-    [
-        (None, "holds no directory"),
-        ({"people": []}, "people is no part"),
-        ({"employees": {"id": "111"}}, "is no list"),
-        ({"employees": ["111"]}, "is no set of fields"),
-        ({"employees": [{"id": "111", "boss": "@sam"}]}, "boss is not a field"),
-        ({"employees": [{"manager": "@sam"}]}, "id is missing"),
-        ({"employees": [{"id": "111", "manager": None}]}, "manager has no text"),
-        ({"employees": [{"id": "11#1"}]}, "is no id"),
-        ({"environments": [{"id": "1#grant#x", "owner": "@sam"}]}, "is no id"),
-        ({"environments": [{"id": "1"}]}, "owner is missing"),
-        ({"access": [{"employee": "111", "environment": "1", "type": "Root"}]}, "no access type"),
-        ({"employees": [AN_EMPLOYEE, AN_EMPLOYEE]}, "twice"),
-    ],
-)
-def test_a_directory_that_cannot_be_taken_names_the_place(document: Any, problem: str) -> None:
-    with pytest.raises(UserError, match=problem) as refused:
-        directory_rows(document, "directory.yaml")
-
-    assert refused.value.remedy
-
-
-def test_a_directory_s_numbers_are_ids_too() -> None:
-    (row,) = directory_rows({"employees": [{"id": 111, "manager": "@sam"}]}, "directory.yaml")
-
-    assert (row.key, row.values) == ({"employeeId": "111"}, {"manager": "@sam"})
 
 
 def test_control_sequences_of_strangers_do_not_reach_the_terminal() -> None:
