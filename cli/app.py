@@ -14,6 +14,7 @@ from cli.policy import policy
 from cli.quality import evaluate as evaluate_feedback
 from cli.quote import quote
 from cli.redrive import redrive
+from cli.status import status
 from cli.tickets import tickets
 from cli.trace import trace
 from cli.up import down, up
@@ -29,6 +30,7 @@ app.command()(demo)
 app.command()(up)
 app.command()(down)
 app.command("eval")(evaluate)
+app.command()(status)
 app.command()(redrive)
 tickets.command()(trace)
 for decide in (approve, decline, reassign):

@@ -41,11 +41,15 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout."
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """An account to talk to. ``environment`` is the embedded cloud's; None means the ordinary AWS environment."""
+    """An account to talk to. ``environment`` is the embedded cloud's; None means the ordinary AWS environment.
+
+    ``services`` are the environments that the embedded cloud's services run with, by name.
+    """
 
     names: Names
     session: boto3.Session | None
     environment: Mapping[str, str] | None
+    services: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     _clients: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def client(self, service: str) -> Any:
@@ -98,7 +102,7 @@ def embedded_cloud(folder: Path, name: str) -> Cloud:
         )
     names = Names(name=state["name"], account=state["account"], region=state["environment"]["AWS_REGION"])
     say(f"deskhand: the embedded cloud of this checkout, {state['environment']['AWS_ENDPOINT_URL']}, name {names.name}")
-    return Cloud(names=names, session=None, environment=state["environment"])
+    return Cloud(names=names, session=None, environment=state["environment"], services=state.get("services", {}))
 
 
 def queue_url(cloud: Cloud, short: str) -> str:

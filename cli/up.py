@@ -15,7 +15,7 @@ from cli.output import print_fields, say
 from local.cloud import Cloud, running_cloud
 from local.demo.progress import demo_console, ticking
 from local.processes import StartFailed
-from local.services import Service, running_services
+from local.services import FEEDBACK_TAGGER, TICKET_AGENT, Service, running_services
 
 POLL_SECONDS = 0.2
 # The services' drain, the kill behind it, and a moment for the rest.
@@ -92,6 +92,7 @@ def _state(cloud: Cloud) -> dict[str, object]:
         "account": cloud.resources.account,
         "environment": cloud.environment,
         "database_url": cloud.database_url,
+        "services": {TICKET_AGENT: cloud.ticket_agent(), FEEDBACK_TAGGER: cloud.feedback_tagger()},
         "mailbox": cloud.resources.queues["mailbox"],
     }
 
