@@ -16,7 +16,6 @@ from cli.redrive import url_of
 from cli.tickets import rows_of
 from local.provisioning import AGENT, QUEUES, TAGGER, Queue
 from services.feedback_tagger.domain.run import RUNS_PREFIX
-from services.ticket_agent.store.tables import AGENDA_INDEX, ON_AGENDA
 from shared.aws.items import from_item, to_item
 from shared.clock import as_utc_text
 from shared.model.spend import day_of
@@ -27,6 +26,8 @@ OF_A_MODEL = "model-shares/"
 """Items of the table of leases that are none: how the fleet shares a model's quota."""
 SCALING = ("-backlog", "-idle")
 """Alarms that drive scaling: at work, not in need of anybody."""
+AGENDA_INDEX, ON_AGENDA = "agenda", "due"
+"""As the ticket agent writes them: the index of tickets that somebody has to look at."""
 METRIC_MINUTES = 15
 RUNS_LOOKED_AT = 20
 

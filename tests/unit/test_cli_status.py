@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from cli import snapshot
 from cli.deployed import Service
 from cli.snapshot import LeaseLook, QueueLook, RunLook, Snapshot, SpendLook
 from cli.status import ago, needs_a_look
+from services.ticket_agent.store import tables
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 WELL = Snapshot(
@@ -98,3 +100,7 @@ def test_what_is_wrong_is_said_in_one_line(changes: dict[str, Any], said: str) -
 )
 def test_a_time_is_said_shortly(seconds: float, text: str) -> None:
     assert ago(seconds) == text
+
+
+def test_the_agenda_is_looked_up_where_the_ticket_agent_keeps_it() -> None:
+    assert (snapshot.AGENDA_INDEX, snapshot.ON_AGENDA) == (tables.AGENDA_INDEX, tables.ON_AGENDA)
