@@ -3,15 +3,16 @@
     python infra/pipeline/deploy.py --cluster desk --service desk-ticket-agent --image-digest sha256:...
 
 A new revision of the service's task definition gets the image, the service is moved to it, and the deployment is
-watched to its end: 0 it runs, 1 it did not and the old revision runs again, 2 called wrongly. Nothing but boto3 is
-needed. A service that has never run is woken: its scaling is resumed and it gets its minimum of tasks.
+watched to its end: 0 it runs, 1 it did not and ECS's reason and how its tasks ended were said, 2 called wrongly.
+Nothing but boto3 is needed. A service that has never run is woken: its scaling is resumed and it gets its minimum of
+tasks.
 """
 
 import argparse
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,7 +21,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 CURRENT = "current"
-POLL_SECONDS = 10.0
+POLL_SECONDS = 5.0
+TASKS_TOLD = 3
 # What RegisterTaskDefinition takes of what DescribeTaskDefinition tells; the rest is ECS's own.
 REGISTERED = (
     "family", "taskRoleArn", "executionRoleArn", "networkMode", "containerDefinitions", "volumes",
@@ -40,10 +42,18 @@ class DeploymentFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How a deployment stands: ``reason`` is ECS's own sentence."""
+class Begun:
+    """The service moves from the revision ``former`` to ``revision``; both are ARNs."""
 
-    state: Literal["running", "done", "failed"]
+    revision: str
+    former: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How a deployment stands: ``reason`` is ECS's own sentence where it has one."""
+
+    state: Literal["running", "done", "rolling back", "failed"]
     reason: str
 
 
@@ -75,25 +85,57 @@ def digest_of(definition: Mapping[str, Any], container: str) -> str:
     return digest
 
 
-def progress_of(service: Mapping[str, Any], revision: str) -> Progress:
-    """How the deployment of ``revision`` stands, from what DescribeServices tells."""
+def progress_of(service: Mapping[str, Any], begun: Begun) -> Progress:
+    """How the deployment stands, from what DescribeServices tells."""
     deployments = service["deployments"]
-    ours = next((one for one in deployments if one["taskDefinition"] == revision), None)
-    primary = next((one for one in deployments if one["status"] == "PRIMARY"), None)
-    reason = str((ours or primary or {}).get("rolloutStateReason", ""))
-    if ours is not None and ours.get("rolloutState") == "FAILED":
-        return Progress("failed", reason)
-    if primary is None or primary["taskDefinition"] != revision:
-        # A rollback is a deployment of the old revision, and ours may already be gone from the list.
-        return Progress("failed", reason or "another revision has taken its place")
-    if primary.get("rolloutState") == "COMPLETED":
-        return Progress("done", reason)
-    return Progress("running", reason)
+    primary = next(one for one in deployments if one["status"] == "PRIMARY")
+    state, reason = primary.get("rolloutState"), str(primary.get("rolloutStateReason", ""))
+    if primary["taskDefinition"] == begun.revision:
+        if state == "COMPLETED":
+            return Progress("done", reason)
+        if state == "FAILED":
+            return Progress("failed", f"{reason} There was no earlier deployment to go back to.")
+        return Progress("running", reason)
+    if primary["taskDefinition"] != begun.former:
+        return Progress("failed", f"another deployment, of {name_of(primary['taskDefinition'])}, has taken its place")
+    # ECS's rollback is a new deployment of the former revision; ours may already be gone from the list.
+    ours = next((one for one in deployments if one["taskDefinition"] == begun.revision), {})
+    reason = str(ours.get("rolloutStateReason") or reason)
+    return Progress("rolling back" if state == "IN_PROGRESS" else "failed", reason)
 
 
 def tasks_to_start(desired: int, minimum: int) -> int:
     """At least one, also in a service that sleeps: a deployment without a task would prove nothing."""
     return max(desired, minimum, 1)
+
+
+def name_of(arn: str) -> str:
+    """``family:7`` of a task definition's ARN, the id of a task's."""
+    return arn.rpartition("/")[2]
+
+
+def ending_of(task: Mapping[str, Any], container: str) -> str:
+    """How a stopped task ended, in a line: ECS's reason, the container's own and its exit status."""
+    ours: Mapping[str, Any] = next((one for one in task.get("containers", ()) if one["name"] == container), {})
+    said = [str(task.get("stoppedReason") or "stopped for no reason given")]
+    if ours.get("reason"):
+        said.append(str(ours["reason"]))
+    if "exitCode" in ours:
+        said.append(f"exit status {ours['exitCode']}")
+    return f"task {name_of(task['taskArn'])}: {'; '.join(said)}"
+
+
+def log_of(definition: Mapping[str, Any], container: str, task_id: str | None = None) -> str:
+    """The command that shows the container's log: of one task, or of all; empty if it is written nowhere we know."""
+    ours = next((one for one in definition["containerDefinitions"] if one["name"] == container), {})
+    options = ours.get("logConfiguration", {}).get("options", {})
+    if "awslogs-group" not in options:
+        return ""
+    # A failed deployment is usually looked into within the hour; `tail` alone shows ten minutes.
+    command = f"aws logs tail {options['awslogs-group']} --region {options['awslogs-region']} --since 1h"
+    if task_id is None or "awslogs-stream-prefix" not in options:
+        return command
+    return f"{command} --log-stream-names {options['awslogs-stream-prefix']}/{container}/{task_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,39 +149,58 @@ class Deployment:
     container: str
     say: Callable[[str], None] = print
 
-    def begin(self, digest: str) -> str:
-        """Register the revision and move the service to it; the revision's ARN."""
+    def begin(self, digest: str) -> Begun:
+        """Register the revision and move the service to it."""
         service = self._service()
-        family = service["taskDefinition"].rpartition("/")[2].rpartition(":")[0]
+        former = str(service["taskDefinition"])
         # The family's latest revision, not the service's: it has the settings of the last `terraform apply`.
-        latest = self._definition(family)
+        latest = self._definition(name_of(former).rpartition(":")[0])
         if digest == CURRENT:
-            digest = digest_of(self._definition(service["taskDefinition"]), self.container)
+            digest = digest_of(self._definition(former), self.container)
         registered = self.ecs.register_task_definition(**with_image(latest, self.container, digest))
         revision = str(registered["taskDefinition"]["taskDefinitionArn"])
         tasks = tasks_to_start(service["desiredCount"], self._wake())
         self.ecs.update_service(cluster=self.cluster, service=self.service, taskDefinition=revision, desiredCount=tasks)
-        self.say(f"{self.service}: {revision.rpartition('/')[2]} with {digest}, {tasks} tasks")
-        return revision
+        self.say(f"{self.service}: {name_of(revision)} with {digest}, {tasks} {'task' if tasks == 1 else 'tasks'}")
+        return Begun(revision, former)
 
     def watch(
-        self, revision: str, *, limit_seconds: float, now: Callable[[], float], sleep: Callable[[float], None]
+        self, begun: Begun, *, limit_seconds: float, now: Callable[[], float], sleep: Callable[[float], None]
     ) -> None:
-        """Return when the revision runs. Raises DeploymentFailed when it was rolled back or takes too long."""
+        """Return when the revision runs. Raises DeploymentFailed if it takes too long or ECS has put another back."""
         until = now() + limit_seconds
         said = ""
         while True:
-            progress = progress_of(self._service(), revision)
-            if progress.reason != said:
+            progress = progress_of(self._service(), begun)
+            if progress.reason and progress.reason != said:
                 said = progress.reason
                 self.say(f"{self.service}: {said}")
             if progress.state == "done":
                 return
             if progress.state == "failed":
-                raise DeploymentFailed(f"{self.service} was rolled back: {progress.reason}")
+                raise DeploymentFailed(f"{self.service} does not run {name_of(begun.revision)}: {progress.reason}")
             if now() >= until:
-                raise DeploymentFailed(f"{self.service} is not done after {limit_seconds:.0f} s: {progress.reason}")
+                late = f"is not done after {limit_seconds:.0f} s, and ECS goes on by itself"
+                raise DeploymentFailed(f"{self.service} {late}: {progress.reason}")
             sleep(POLL_SECONDS)
+
+    def endings(self, begun: Begun) -> Iterable[str]:
+        """How the last tasks of the revision ended and where their log is; what whoever mends the image asks first."""
+        stopped = self.ecs.list_tasks(cluster=self.cluster, serviceName=self.service, desiredStatus="STOPPED")
+        if not stopped["taskArns"]:
+            return
+        tasks = self.ecs.describe_tasks(cluster=self.cluster, tasks=stopped["taskArns"][:100])["tasks"]
+        ours = [task for task in tasks if task["taskDefinitionArn"] == begun.revision]
+        ours.sort(key=lambda task: task["stoppedAt"] if "stoppedAt" in task else task["createdAt"], reverse=True)
+        for task in ours[:TASKS_TOLD]:
+            yield ending_of(task, self.container)
+        if ours:
+            yield log_of(self._definition(begun.revision), self.container)
+
+    def running(self) -> str:
+        """What the service is on now, in a line."""
+        service = self._service()
+        return f"{self.service}: {name_of(service['taskDefinition'])}, {service['runningCount']} running"
 
     def _service(self) -> Mapping[str, Any]:
         found = self.ecs.describe_services(cluster=self.cluster, services=[self.service])["services"]
@@ -167,7 +228,7 @@ class Deployment:
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(description="Deploy one image by its digest to one ECS service.")
+    parser = argparse.ArgumentParser(prog="deploy", description="Deploy one image by its digest to one ECS service.")
     parser.add_argument("--cluster", required=True)
     parser.add_argument("--service", required=True)
     parser.add_argument("--image-digest", required=True, help='sha256:..., or "current": new settings, the same image')
@@ -185,8 +246,14 @@ def main(arguments: Sequence[str]) -> int:
         container=asked.container,
     )
     try:
-        revision = deployment.begin(asked.image_digest)
-        deployment.watch(revision, limit_seconds=asked.limit_seconds, now=time.monotonic, sleep=time.sleep)
+        begun = deployment.begin(asked.image_digest)
+        try:
+            deployment.watch(begun, limit_seconds=asked.limit_seconds, now=time.monotonic, sleep=time.sleep)
+        except DeploymentFailed as failure:
+            print(failure, file=sys.stderr)
+            for line in [*deployment.endings(begun), deployment.running()]:
+                print(line, file=sys.stderr)
+            return 1
     except (DeploymentFailed, ClientError, BotoCoreError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -136,13 +136,13 @@ data "aws_iam_policy_document" "build_pipeline" {
 
   statement {
     sid       = "PassArtifactsOn"
-    actions   = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
+    actions   = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:PutObjectAcl"]
     resources = ["${var.artifact_bucket.arn}/*"]
   }
 
   statement {
     sid       = "FindTheBucket"
-    actions   = ["s3:GetBucketVersioning"]
+    actions   = ["s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning"]
     resources = [var.artifact_bucket.arn]
   }
 

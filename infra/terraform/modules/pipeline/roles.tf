@@ -2,15 +2,11 @@ data "aws_iam_policy_document" "assume_pipeline" {
   statement {
     actions = ["sts:AssumeRole"]
 
+    # Without a condition on the account that it works for: CodePipeline documents none, and the role can be passed to a
+    # pipeline of this account alone.
     principals {
       type        = "Service"
       identifiers = ["codepipeline.amazonaws.com"]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [data.aws_caller_identity.current.account_id]
     }
   }
 }
@@ -36,13 +32,13 @@ data "aws_iam_policy_document" "pipeline" {
 
   statement {
     sid       = "PassArtifactsOn"
-    actions   = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
+    actions   = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:PutObjectAcl"]
     resources = ["${var.artifact_bucket.arn}/*"]
   }
 
   statement {
     sid       = "FindTheBucket"
-    actions   = ["s3:GetBucketVersioning"]
+    actions   = ["s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning"]
     resources = [var.artifact_bucket.arn]
   }
 
@@ -100,6 +96,25 @@ data "aws_iam_policy_document" "deploy" {
     sid       = "MoveTheService"
     actions   = ["ecs:DescribeServices", "ecs:UpdateService"]
     resources = [var.service_arn]
+  }
+
+  statement {
+    sid     = "ListTheTasksThatEnded"
+    actions = ["ecs:ListTasks"]
+    # The action knows container instances alone as resources, of which Fargate has none.
+    resources = ["*"]
+
+    condition {
+      test     = "ArnEquals"
+      variable = "ecs:cluster"
+      values   = [var.cluster_arn]
+    }
+  }
+
+  statement {
+    sid       = "SeeHowTasksEnd"
+    actions   = ["ecs:DescribeTasks"]
+    resources = ["arn:${data.aws_partition.current.partition}:ecs:${local.arn_middle}:task/${var.cluster_name}/*"]
   }
 
   statement {
@@ -164,16 +179,6 @@ data "aws_iam_policy_document" "deploy" {
         variable = "ecs:cluster"
         values   = [var.cluster_arn]
       }
-    }
-  }
-
-  dynamic "statement" {
-    for_each = var.migration_family == null ? [] : [var.migration_family]
-
-    content {
-      sid       = "SeeHowItEnds"
-      actions   = ["ecs:DescribeTasks"]
-      resources = ["arn:${data.aws_partition.current.partition}:ecs:${local.arn_middle}:task/${var.cluster_name}/*"]
     }
   }
 }

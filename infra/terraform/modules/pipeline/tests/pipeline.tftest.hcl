@@ -71,6 +71,25 @@ run "the_scripts_of_the_bucket_are_run" {
   }
 }
 
+run "the_scripts_lie_where_they_find_each_other" {
+  assert {
+    condition = alltrue([
+      for script in ["deploy.py", "run_task.py"] : strcontains(aws_codebuild_project.deploy.source[0].buildspec, "infra/pipeline/${script}\n") && strcontains(aws_codebuild_project.deploy.source[0].buildspec, "python3 infra/pipeline/${script} ")
+    ])
+    error_message = "One script imports the other by its place in the repository: the build would end with ModuleNotFoundError."
+  }
+}
+
+run "the_deploy_role_sees_how_tasks_end_in_this_cluster_alone" {
+  assert {
+    condition = jsonencode([
+      for statement in data.aws_iam_policy_document.deploy.statement : [for one in statement.condition : one.values]
+      if contains(statement.actions, "ecs:ListTasks")
+    ]) == jsonencode([[[var.cluster_arn]]])
+    error_message = "A failed deployment would not say why, or other clusters' tasks could be listed."
+  }
+}
+
 run "the_deploy_role_hands_over_the_tasks_roles_alone" {
   assert {
     condition = jsonencode([
@@ -102,6 +121,10 @@ run "with_a_connection_the_source_is_tested_before_it_is_pushed" {
   assert {
     condition     = yamldecode(aws_codebuild_project.build[0].source[0].buildspec).phases.build.commands[0] == "make check test"
     error_message = "An untested image would be pushed, and a push deploys."
+  }
+  assert {
+    condition     = strcontains(yamldecode(aws_codebuild_project.build[0].source[0].buildspec).phases.build.commands[1], "make images SERVICES=\"$TARGET\" PLATFORM=linux/arm64")
+    error_message = "The image would lack what `make images` puts into it, such as the authorities of RDS."
   }
   assert {
     condition     = aws_codebuild_project.build[0].environment[0].privileged_mode && aws_codebuild_project.build[0].environment[0].type == "ARM_CONTAINER"
