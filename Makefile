@@ -66,7 +66,7 @@ lock: setup ## Resolve the dependencies again into locks/; UPGRADE=1 takes newer
 	@echo "locks/infra.txt" && $(COMPILE) locks/infra.in -o locks/infra.txt
 	@echo "locks/dev.txt" && $(COMPILE) --all-extras pyproject.toml -o locks/dev.txt
 	@for service in ticket-agent feedback-tagger; do lock=locks/$$(echo $$service | tr - _).txt; echo $$lock; \
-		$(COMPILE) --extra $$service -c locks/dev.txt pyproject.toml -o $$lock || exit 1; done
+		$(COMPILE) --extra $$service --extra tracing -c locks/dev.txt pyproject.toml -o $$lock || exit 1; done
 
 ##@ Try its limits
 .PHONY: chaos bench bench-consumer bench-tickets bench-tagger quality

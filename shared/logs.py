@@ -6,11 +6,13 @@ Never pass a ticket's or a feedback row's text to a logger: ids, counts, states 
 import logging
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import cast
 
 import structlog
 
+from shared import tracing
 from shared.metrics import EmbeddedMetrics, Metric
 
 
@@ -52,3 +54,23 @@ def configure_logs(
 def logger(name: str) -> structlog.typing.FilteringBoundLogger:
     """The logger of one loop or adapter; ``name`` is bound as ``component``."""
     return cast(structlog.typing.FilteringBoundLogger, structlog.get_logger(component=name))
+
+
+def about(**ids: str | int) -> None:
+    """What this unit of work is about: every line that it writes from here on carries ``ids``, and its span does.
+
+    The consumer of its message takes them off again when the message is settled.
+    """
+    structlog.contextvars.bind_contextvars(**ids)
+    if tracing.is_on():
+        tracing.note({f"deskhand.{name}": value for name, value in ids.items()})
+
+
+@contextmanager
+def unit_of_work(name: str, *, parent: str | None = None, **ids: str | int) -> Iterator[None]:
+    """One that no message brought, after the step that ``parent``, a traceparent, names."""
+    with tracing.span(name, parent=parent):
+        traced = {"trace_id": tracing.trace_id()} if tracing.is_on() else {}
+        with structlog.contextvars.bound_contextvars(**ids, **traced):
+            about(**ids)
+            yield

@@ -31,8 +31,9 @@ from shared.clock import Now
 from shared.errors import TransientError
 from shared.health import Beat
 from shared.lifecycle import StopEvent
-from shared.logs import logger
+from shared.logs import logger, unit_of_work
 from shared.notifications.port import Notifications
+from shared.tracing import TRACEPARENT
 
 log = logger("finaliser")
 
@@ -102,6 +103,10 @@ class Finaliser:
     async def _announce(self, state: RunState) -> None:
         if state.status == "open":
             return  # Opened again since it was claimed: it will be announced as what it becomes.
+        with unit_of_work("announce run", parent=state.expected.get(TRACEPARENT), run_id=state.run_id):
+            await self._tell(state)
+
+    async def _tell(self, state: RunState) -> None:
         if state.rows_failed:
             rejects = [(line, "", reason) for line, reason in await self.store.dead_rows(state.run_id)]
             if state.shortage:

@@ -46,10 +46,11 @@ from services.feedback_tagger.spooling import spooled
 from services.feedback_tagger.store.port import Ingested, NewRun, OpenedRun, RunStore
 from services.feedback_tagger.tasks import TASKS, Tasks
 from services.feedback_tagger.tasks.task import Task
+from shared import tracing
 from shared.backoff import Uniform
 from shared.clock import Now
 from shared.errors import BadInput
-from shared.logs import logger
+from shared.logs import about, logger
 from shared.notifications.port import Notifications
 from shared.queue.message import DeadLetter, GiveBack, Message, Outgoing, Settlement
 from shared.queue.port import Queue
@@ -131,6 +132,7 @@ class Ingest:
     async def _ingest(self, uploaded: Uploaded) -> Settlement | None:
         opened = await self._open(uploaded)
         run = opened.state.run_id
+        about(run_id=run)
         if opened.repeated:
             await self._answer_repeat(opened.state, uploaded.sequencer)
             return None
@@ -150,7 +152,8 @@ class Ingest:
             progress = Ingested(
                 encoding=contents.encoding,
                 date_order=contents.date_order,
-                quote=json.dumps(quote.as_document()) if quote else "",
+                # With the trace that the file came in under: its end, a loop of its own, knows it by nothing else.
+                quote=json.dumps({**quote.as_document(), **tracing.carrier()}) if quote else "",
             )
             if quote is not None and not _is_begun(opened) and (refusal := self._refusal(quote)):
                 await self._end_without_rows(opened, refusal, progress)

@@ -52,6 +52,7 @@ from shared.notifications.sns import SnsNotifications
 from shared.queue.dynamodb_failures import DynamoDbFailureCounts
 from shared.queue.sqs import SqsQueue
 from shared.settings import BadSettings
+from shared.tracing import start_tracing, stop_tracing
 
 log = logger("main")
 
@@ -77,6 +78,8 @@ async def run(environment: Mapping[str, str], *, opened: Callable[[Ports], Ports
     stop_on_signals(stop)
     health = Health(time.monotonic)
     async with AsyncExitStack() as stack:
+        start_tracing(SERVICE, settings, deployment=settings.deployment)
+        stack.callback(stop_tracing)
         port = await stack.enter_async_context(serve_health(health, port=settings.health_port))
         log.info("started", health_port=port, settings=settings.model_dump(mode="json", exclude={"database_url"}))
         session = aws_session()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from services.feedback_tagger.messages.ticket_update import read_ticket_update
 from services.feedback_tagger.store.outcomes import OutcomeStore
-from shared.logs import logger
+from shared.logs import about, logger
 from shared.queue.message import Ack, Message, Settlement
 
 log = logger("outcomes")
@@ -23,6 +23,7 @@ class Outcomes:
     async def handle(self, message: Message) -> Settlement:
         """Raises TransientError or PermanentError."""
         status = read_ticket_update(message.body)
+        about(ticket_id=status.ticket_id)
         new = await self.store.note(status)
         log.info(
             "ticket_outcome",

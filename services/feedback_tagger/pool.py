@@ -17,7 +17,7 @@ from services.feedback_tagger.tasks import TASKS, Tasks
 from services.feedback_tagger.tasks.task import Task
 from shared.backoff import Uniform
 from shared.errors import OverBudget, PermanentError, TransientError
-from shared.logs import logger
+from shared.logs import about, logger
 from shared.queue.message import DeadLetter, GiveBack, Message, Settlement
 
 log = logger("pool")
@@ -51,6 +51,7 @@ class Pool:
 
     async def handle(self, message: Message) -> Settlement | None:
         chunk = read_chunk(message.body)
+        about(run_id=chunk.run_id, chunk=chunk.number)
         task = self._task_of(chunk)
         # A first receipt is hardly ever of a chunk that is done; should it be, its rows are known and cost no question.
         if message.receive_count > 1 and await self.store.chunk_is_done(chunk.run_id, chunk.number):

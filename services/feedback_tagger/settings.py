@@ -14,6 +14,7 @@ from services.feedback_tagger.tasks.product_facts import REQUIRED, required_in
 from services.feedback_tagger.tasks.sentiment import ASPECTS, aspects_in
 from shared.model.settings import ModelSettings
 from shared.settings import Secret, Settings
+from shared.tracing import TracingSettings
 
 DatabaseAuth: TypeAlias = Literal["url", "iam", "secret"]
 
@@ -43,7 +44,7 @@ class DatabaseSettings(Settings):
         return arn
 
 
-class TaggerSettings(DatabaseSettings, ModelSettings):
+class TaggerSettings(DatabaseSettings, ModelSettings, TracingSettings):
     """AWS region, credentials and endpoints are not here: botocore reads the ordinary AWS environment itself."""
 
     feedback_files_queue_url: str = Field(description="notifications of S3 about uploaded files")

@@ -1,7 +1,7 @@
 """Carries changes of the Ticket table from its stream to the queues: a pure rule says where each goes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,6 +14,7 @@ from shared.queue.message import Outgoing
 from shared.queue.port import Queue
 from shared.queue.sending import send_all
 from shared.stream.record import Item, Record
+from shared.tracing import TRACEPARENT
 
 log = logger("bridge")
 
@@ -92,24 +93,28 @@ class Bridge:
         # As long as an id may be; what distinguishes the gap comes last.
         prefix = f"{ticket.key.ticket_id}-{gap}"[-110:]
         if ticket.state is State.OPEN:
-            await send_all(self.work, [_outgoing(ticket.key, ticket.status_version, prefix)])
+            await send_all(self.work, [_outgoing(ticket.key, ticket.status_version, prefix, ticket.context)])
             return 1
         notified = await self.ledger.notified_version(ticket.key.ticket_id)
         untold = range(notified + 1, ticket.status_version + 1)
         if untold:
-            await send_all(self.updates, [_outgoing(ticket.key, version, f"{prefix}-{version}") for version in untold])
+            messages = [_outgoing(ticket.key, version, f"{prefix}-{version}", ticket.context) for version in untold]
+            await send_all(self.updates, messages)
         return len(untold)
 
 
 def _message(record: Record, item: Item) -> Outgoing:
     key = TicketKey(ticket_id=str(item["ticketId"]), employee_id=str(item["employeeId"]))
     # The event id drops a record that is read twice within five minutes; what comes later is the reader's to drop.
-    return _outgoing(key, _version(item), record.event_id)
+    context = {TRACEPARENT: str(item[TRACEPARENT])} if item.get(TRACEPARENT) else {}
+    return _outgoing(key, _version(item), record.event_id, context)
 
 
-def _outgoing(key: TicketKey, version: int, deduplication_id: str) -> Outgoing:
+def _outgoing(key: TicketKey, version: int, deduplication_id: str, context: Mapping[str, str]) -> Outgoing:
     body = {"ticketId": key.ticket_id, "employeeId": key.employee_id, "version": version}
-    return Outgoing(body=json.dumps(body), group_id=key.ticket_id, deduplication_id=deduplication_id)
+    return Outgoing(
+        body=json.dumps(body), attributes=context, group_id=key.ticket_id, deduplication_id=deduplication_id
+    )
 
 
 def _version(item: Item | None) -> int:

@@ -15,7 +15,7 @@ from services.ticket_agent.store.port import Directory, Rulings, Superseded, Tic
 from services.ticket_agent.tools.port import plain_text
 from shared.clock import Now
 from shared.errors import BadInput
-from shared.logs import logger
+from shared.logs import about, logger
 from shared.messages import MessageSchema
 from shared.queue.dead_letters import senders
 from shared.queue.message import Ack, Message, Outgoing, Retry, Settlement
@@ -43,6 +43,7 @@ class Decisions:
         if is_noise(message.body):
             return Ack()
         ticket_id, ruling = read_ruling(message)
+        about(ticket_id=ticket_id, decision_id=ruling.ruling_id)
         ticket = await self.tickets.find(ticket_id)
         if ticket is None:
             raise BadInput(

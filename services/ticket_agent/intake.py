@@ -10,7 +10,7 @@ from services.ticket_agent.domain.ticket import TicketKey
 from services.ticket_agent.store.port import Directory, NewTicket, Submission, Tickets
 from shared.clock import Now
 from shared.errors import BadInput
-from shared.logs import logger
+from shared.logs import about, logger
 from shared.messages import MessageSchema
 from shared.queue.dead_letters import senders
 from shared.queue.message import Ack, Message, Settlement
@@ -46,6 +46,7 @@ class Intake:
             log.info("no_message_of_ours", message_id=message.message_id)
             return Ack()
         ticket = read_ticket(message)
+        about(ticket_id=ticket.key.ticket_id)
         employee = await self.directory.employee(ticket.key.employee_id)
         if employee is None:
             raise unknown_employee()

@@ -68,6 +68,7 @@ from shared.queue.sqs import SqsQueue
 from shared.settings import BadSettings
 from shared.stream.dynamodb import DynamoDbStream
 from shared.stream.dynamodb_leases import DynamoDbLeases
+from shared.tracing import start_tracing, stop_tracing
 
 log = logger("main")
 
@@ -125,6 +126,8 @@ async def serve(settings: TicketAgentSettings) -> None:
     stop_on_signals(stop)
     health = Health(monotonic=time.monotonic)
     async with AsyncExitStack() as stack:
+        start_tracing("ticket_agent", settings, deployment=settings.deployment)
+        stack.callback(stop_tracing)
         app = await compose(settings, stack, health)
         port = await stack.enter_async_context(serve_health(health, port=settings.health_port))
         log.info("started", owner=app.owner, health_port=port, policy=app.worker.desk.guard.version)

@@ -10,7 +10,7 @@ from services.ticket_agent.domain.ticket import TicketKey
 from services.ticket_agent.store.port import Directory, Ledger, StatusChange
 from shared.clock import Now
 from shared.errors import PermanentError
-from shared.logs import logger
+from shared.logs import about, logger
 from shared.notifications.port import Notification, Notifications
 from shared.queue.message import Ack, Message, Settlement
 
@@ -45,6 +45,7 @@ class Notifier:
     async def handle(self, message: Message) -> Settlement:
         """Handler of the ticket-updates queue. Raises TransientError or PermanentError."""
         key, version = read_update(message.body)
+        about(ticket_id=key.ticket_id)
         if version <= await self.ledger.notified_version(key.ticket_id):
             # A stream reader that lost its lease can still send late: telling an old status would undo the new one.
             log.info("update_already_told", ticket_id=key.ticket_id, version=version)

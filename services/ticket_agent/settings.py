@@ -7,6 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from services.ticket_agent.domain.agenda import Delays
 from shared.model.settings import ModelSettings
 from shared.settings import Settings
+from shared.tracing import TracingSettings
 
 NEEDED_BY = {
     "bedrock_agent_id": "bedrock_agent",
@@ -16,7 +17,7 @@ NEEDED_BY = {
 """Which settings make sense of which back end."""
 
 
-class TicketAgentSettings(ModelSettings):
+class TicketAgentSettings(ModelSettings, TracingSettings):
     """Each field is the environment variable of its name in capitals."""
 
     ticket_intake_queue_url: str = Field(description="queue that takes tickets in")

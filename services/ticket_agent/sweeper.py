@@ -31,7 +31,7 @@ from services.ticket_agent.store.port import (
 from shared.clock import Now
 from shared.errors import DeskhandError
 from shared.idempotency.port import Claimed, ClaimLost, Idempotency
-from shared.logs import logger
+from shared.logs import about, logger
 from shared.queue.message import Outgoing
 from shared.queue.port import Queue
 from shared.queue.sending import send_all
@@ -119,6 +119,7 @@ class Sweeper:
         return seen
 
     async def _see_to(self, key: TicketKey) -> None:
+        about(ticket_id=key.ticket_id)  # gather gives each a context of its own
         try:
             await self._act_on(key)
         except Superseded:
@@ -195,4 +196,9 @@ def _update(ticket: Ticket, version: int) -> Outgoing:
 
 def _message(ticket: Ticket, version: int, deduplication_id: str) -> Outgoing:
     body = {"ticketId": ticket.key.ticket_id, "employeeId": ticket.key.employee_id, "version": version}
-    return Outgoing(body=json.dumps(body), group_id=ticket.key.ticket_id, deduplication_id=deduplication_id)
+    return Outgoing(
+        body=json.dumps(body),
+        attributes=ticket.context,
+        group_id=ticket.key.ticket_id,
+        deduplication_id=deduplication_id,
+    )

@@ -15,11 +15,15 @@ from services.ticket_agent.domain.state import State
 from services.ticket_agent.domain.ticket import AccessRequest, Ticket, TicketKey, parse_access_request
 from services.ticket_agent.store.port import Figures, Ledger, Superseded, Tickets, Warrant
 from services.ticket_agent.tools.port import Case, Desk
+from shared import tracing
 from shared.errors import PermanentError
-from shared.logs import logger
+from shared.logs import about, logger
 from shared.queue.message import Ack, DeadLetter, Message, Retry, Settlement
 
 log = logger("worker")
+
+AGENT = "ticket_agent"
+INVOCATION = {**tracing.PROVIDER, "gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": AGENT}
 
 HAND_OVER = "handOver"
 """Stands where the ledger names the tool: no tool of the agent's, but our own ending of a run that had none."""
@@ -40,8 +44,10 @@ class Worker:
     async def handle(self, message: Message) -> Settlement:
         """Handler of the ticket-work queue. Raises TransientError while the model or a store is away."""
         key = read_ticket_key(message.body)
+        about(ticket_id=key.ticket_id)
         decision_id = read_decision_id(message.body)
         if decision_id is not None:
+            about(decision_id=decision_id)
             return await self.deciding.carry_out(key, decision_id)
         ticket = await self.tickets.load(key)
         if ticket is None:
@@ -99,7 +105,8 @@ class Worker:
         request = parse_access_request(taken.content)
         turns, tokens = await self.ledger.spent_before(taken.key.ticket_id) if ticket.attempt else (0, 0)
         case = Case(desk=self.desk, ticket=taken, request=request, figures=trace.figures)
-        end = await self.loop.run(case, trace, spent=Spent(turns=turns, tokens=tokens))
+        with tracing.span(f"invoke_agent {AGENT}", attributes=INVOCATION):
+            end = await self.loop.run(case, trace, spent=Spent(turns=turns, tokens=tokens))
         if isinstance(end, Ended):
             return end.outcome.state.value, trace.figures()
         await self._hand_over(taken, request, end.reason, trace.figures())

@@ -3,6 +3,7 @@
 import json
 from typing import Literal
 
+from shared import tracing
 from shared.aws.clients import Client
 from shared.aws.errors import aws_errors
 from shared.errors import PermanentError, TransientError
@@ -26,20 +27,25 @@ class TitanEmbedder:
         if not text.strip():
             raise PermanentError("a text without a word has no embedding")
         body = json.dumps({"inputText": _cut(text), "dimensions": self._dimensions, "normalize": True})
-        with aws_errors():
-            answer = await self._client.invoke_model(
-                modelId=self._model_id, body=body, contentType="application/json", accept="application/json"
-            )
-            content = await answer["body"].read()
-        try:
-            parsed = json.loads(content)
-            vector = tuple(float(number) for number in parsed["embedding"])
-            tokens = int(parsed["inputTextTokenCount"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise TransientError(f"InvokeModel: unreadable reply: {type(error).__name__}: {error}") from error
+        with tracing.model_call(self._model_id, operation="embeddings") as call:
+            with aws_errors():
+                answer = await self._client.invoke_model(
+                    modelId=self._model_id, body=body, contentType="application/json", accept="application/json"
+                )
+                content = await answer["body"].read()
+            vector, tokens = _read(content)
+            call.note(tracing.answered(input_tokens=tokens))
         if len(vector) != self._dimensions:
             raise TransientError(f"InvokeModel: a vector of {len(vector)} numbers, {self._dimensions} were asked for")
         return Embedding(vector, tokens)
+
+
+def _read(content: bytes) -> tuple[tuple[float, ...], int]:
+    try:
+        parsed = json.loads(content)
+        return tuple(float(number) for number in parsed["embedding"]), int(parsed["inputTextTokenCount"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise TransientError(f"InvokeModel: unreadable reply: {type(error).__name__}: {error}") from error
 
 
 def _cut(text: str) -> str:

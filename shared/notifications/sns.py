@@ -1,5 +1,6 @@
 """The notification port on an SNS topic."""
 
+from shared import tracing
 from shared.aws.clients import Client
 from shared.aws.errors import aws_errors
 from shared.notifications.port import Notification
@@ -16,7 +17,7 @@ class SnsNotifications:
 
     async def publish(self, notification: Notification) -> None:
         # SNS refuses an empty attribute value: an attribute without a value is left out, as "not set".
-        attributes = {"notification_id": notification.notification_id, **notification.attributes}
+        attributes = {"notification_id": notification.notification_id, **notification.attributes, **tracing.carrier()}
         with aws_errors():
             await self._client.publish(
                 TopicArn=self._topic_arn,

@@ -8,11 +8,13 @@ await leaves each message deleted after its handler completed, or visible again.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import structlog
 
+from shared import tracing
 from shared.backoff import Backoff, Uniform
 from shared.clock import Now, as_utc_text, wall_clock
 from shared.errors import DeskhandError, TransientError
@@ -34,6 +36,7 @@ from shared.queue.settlement import (
     longest_invisibility,
     settle,
 )
+from shared.tracing import TRACEPARENT
 from shared.waiting import is_set_within
 
 __all__ = ["Consumer", "ConsumerSettings", "Handler"]
@@ -230,13 +233,15 @@ class Consumer:
 
     async def _work_on(self, held: Held) -> None:
         self._hand.move(held, Stage.AT_WORK)
-        begun_at = _time()
-        outcome = await self._outcome(held)
-        held.seconds = _time() - begun_at
-        if isinstance(outcome, BaseException) or is_failure(outcome):
-            settlement = await self._settlement(held, outcome)
-        else:
-            settlement = outcome if isinstance(outcome, GiveBack) else Ack()
+        before = structlog.contextvars.get_contextvars()
+        structlog.contextvars.bind_contextvars(message_id=held.message.message_id)
+        try:
+            settlement = await self._worked_off(held)
+        finally:
+            # What a handler says of one message must not show in the lines of the next.
+            bound = structlog.contextvars.get_contextvars()
+            held.about = {name: value for name, value in bound.items() if name not in before}
+            structlog.contextvars.unbind_contextvars(*held.about)
         if held.lost is not None and isinstance(settlement, Retry | GiveBack):
             # Whoever has it now decides what becomes of it.
             self._forget(held)
@@ -249,10 +254,33 @@ class Consumer:
             self._hand.move(held, Stage.DONE)
             self._deletes.add(held, urgent=self._hand.has_followers(held))
 
+    async def _worked_off(self, held: Held) -> Settlement:
+        """Handle it and decide how it ends, as one step of the trace that its message belongs to."""
+        with self._step(held.message) as step:
+            if trace_id := tracing.trace_id():
+                structlog.contextvars.bind_contextvars(trace_id=trace_id)
+            begun_at = _time()
+            outcome = await self._outcome(held)
+            held.seconds = _time() - begun_at
+            if not (isinstance(outcome, BaseException) or is_failure(outcome)):
+                return outcome if isinstance(outcome, GiveBack) else Ack()
+            step.failed(_class(outcome) or type(outcome).__name__)
+            return await self._settlement(held, outcome)
+
+    def _step(self, message: Message) -> AbstractContextManager[tracing.Span]:
+        name = self.queue.name
+        attributes = {
+            "messaging.system": "aws_sqs",
+            "messaging.operation.type": "process",
+            "messaging.operation.name": "process",
+            "messaging.destination.name": name,
+            "messaging.message.id": message.message_id,
+        }
+        return tracing.span(f"process {name}", "consumer", attributes, parent=message.attributes.get(TRACEPARENT))
+
     async def _outcome(self, held: Held) -> Outcome:
         deadline = self.settings.deadline_seconds
         limit = asyncio.timeout(deadline)
-        structlog.contextvars.bind_contextvars(message_id=held.message.message_id)
         try:
             async with limit:
                 held.limit = limit
@@ -381,8 +409,11 @@ class Consumer:
     def _log(self, held: Held) -> None:
         log.info(
             "message",
-            queue=self.queue.name,
-            message_id=held.message.message_id,
+            **{
+                **held.about,
+                "queue": self.queue.name,
+                "message_id": held.message.message_id,
+            },
             outcome=held.outcome,
             reason=held.reason,
             error_class=held.error_class,

@@ -7,9 +7,10 @@ so two receipts of one message (standard queues deliver twice now and then) neve
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum, auto
+from typing import Any
 
 from shared.queue.message import Message
 
@@ -37,6 +38,7 @@ class Held:
 
     ``visible_at`` is when others may receive it, as far as we know: it starts at the receipt and moves with heartbeats.
     ``limit`` is the running handler's; rescheduling it to now cancels the handler. ``lost`` says why it is not ours.
+    ``about`` is what its handler said it is about: the ids that its lines carry.
     """
 
     message: Message
@@ -51,6 +53,7 @@ class Held:
     outcome: str = ""
     reason: str = ""
     error_class: str = ""
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Hand:

@@ -3,9 +3,12 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
+from shared import tracing
 from shared.backoff import Backoff, Uniform
 from shared.errors import PermanentError, TransientError
+from shared.queue.dead_letters import MOST_ATTRIBUTES
 from shared.queue.message import Outgoing
 from shared.queue.port import Failed, Queue
 
@@ -41,7 +44,7 @@ async def send_all(
 
     A retry may store a message twice in a standard queue, where the answer to the first send was lost.
     """
-    unsent = list(messages)
+    unsent = in_this_trace(messages) if tracing.is_on() else list(messages)
     for attempt in range(attempts):
         if not unsent:
             return
@@ -55,6 +58,19 @@ async def send_all(
             raise SendRefused(queue.name, refused, unsent, why)
     if unsent:
         raise NotAllSent(queue.name, unsent, why)
+
+
+def in_this_trace(messages: Sequence[Outgoing]) -> list[Outgoing]:
+    """``messages`` with the context of the step that sends them; one that has a context of its own keeps it."""
+    context = tracing.carrier()
+    if not context:
+        return list(messages)
+    return [
+        message
+        if tracing.TRACEPARENT in message.attributes or len(message.attributes) >= MOST_ATTRIBUTES
+        else replace(message, attributes={**message.attributes, **context})
+        for message in messages
+    ]
 
 
 async def _send(queue: Queue, messages: Sequence[Outgoing]) -> list[Failed]:

@@ -14,6 +14,7 @@ from services.feedback_tagger.store.columns import COLUMNS, chunk_entries, count
 from services.feedback_tagger.store.errors import Contended, retried
 from services.feedback_tagger.store.mysql import MysqlPool, Session
 from services.feedback_tagger.store.port import ChunkResult, LabelledRow
+from shared import tracing
 from shared.backoff import Uniform
 from shared.errors import PermanentError
 
@@ -58,7 +59,8 @@ class MysqlRows:
             return await _known(session, identities, table)
 
     async def finish_chunk(self, result: ChunkResult) -> bool:
-        return await retried(lambda: self._finish_chunk(result), self._uniform)
+        with tracing.transaction("mysql", "finish_chunk", writes=len(result.labelled)):
+            return await retried(lambda: self._finish_chunk(result), self._uniform)
 
     async def bury_chunk(self, run_id: str, chunk_no: int, *, lines: Sequence[int], reason: str) -> None:
         chunk = {

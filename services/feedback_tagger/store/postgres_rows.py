@@ -16,6 +16,7 @@ from services.feedback_tagger.domain.taxonomy import Category, Taxonomy, taxonom
 from services.feedback_tagger.store.columns import COLUMNS, chunk_entries, single_entries, storable
 from services.feedback_tagger.store.errors import database_errors, retried
 from services.feedback_tagger.store.port import ChunkResult, LabelledRow
+from shared import tracing
 from shared.backoff import Uniform
 
 # Of customer_feedback; the rest is text.
@@ -63,7 +64,8 @@ class PostgresRows:
         return {row["row_identity"] for row in rows}
 
     async def finish_chunk(self, result: ChunkResult) -> bool:
-        return await retried(lambda: self._finish_chunk(result), self._uniform)
+        with tracing.transaction("postgresql", "finish_chunk", writes=len(result.labelled)):
+            return await retried(lambda: self._finish_chunk(result), self._uniform)
 
     async def bury_chunk(self, run_id: str, chunk_no: int, *, lines: Sequence[int], reason: str) -> None:
         with database_errors():
@@ -91,7 +93,8 @@ class PostgresRows:
             with database_errors():
                 return int(await self._pool.fetchval(_adding(table), _as_json(entries)))
 
-        return await retried(add, self._uniform)
+        with tracing.transaction("postgresql", "add_singles", writes=len(entries)):
+            return await retried(add, self._uniform)
 
     async def _finish_chunk(self, result: ChunkResult) -> bool:
         with database_errors():

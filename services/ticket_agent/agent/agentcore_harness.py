@@ -16,6 +16,7 @@ from services.ticket_agent.agent.budget import Budget
 from services.ticket_agent.agent.hosted import HostedSession, NewId, kept_or_left, session_id
 from services.ticket_agent.agent.port import Call, CallResult, Ending, Final, Hosted, Step, ToolCalls
 from services.ticket_agent.agent.prompt import MAX_TOKENS_PER_TURN, as_ticket_block, system_prompt
+from shared import tracing
 from shared.aws.clients import Client
 from shared.aws.errors import aws_errors
 from shared.aws.event_stream import whole
@@ -65,6 +66,7 @@ class AgentCoreHarness:
     ) -> None:
         self._client = client
         self._new_id = new_id
+        self._harness_arn, self._model_id = harness_arn, model_id
         self._same_each_time = {
             "harnessArn": harness_arn,
             "model": {"bedrockModelConfig": {"modelId": model_id, "temperature": 0.0}},
@@ -80,6 +82,12 @@ class AgentCoreHarness:
         return HostedSession(ticket_id, ticket_text, session_id(ticket_id, self._new_id))
 
     async def next(self, session: HarnessSession, results: Sequence[CallResult]) -> Step:
+        with tracing.agent_call(self._harness_arn, model=self._model_id) as call:
+            step = await self._asked(session, results)
+            call.note(tracing.answered(input_tokens=step.usage.input_tokens, output_tokens=step.usage.output_tokens))
+        return step
+
+    async def _asked(self, session: HarnessSession, results: Sequence[CallResult]) -> Step:
         with kept_or_left(session, self._new_id):
             with aws_errors():
                 answer = await self._client.invoke_harness(

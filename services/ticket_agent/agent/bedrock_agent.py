@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from services.ticket_agent.agent.hosted import HostedSession, NewId, kept_or_left, session_id
 from services.ticket_agent.agent.port import Call, CallResult, Ending, Final, Hosted, Step, ToolCalls
 from services.ticket_agent.agent.prompt import as_ticket_block
+from shared import tracing
 from shared.aws.clients import Client
 from shared.aws.errors import aws_errors
 from shared.aws.event_stream import whole
@@ -52,6 +53,12 @@ class BedrockAgent:
         return HostedSession(ticket_id, ticket_text, session_id(ticket_id, self._new_id))
 
     async def next(self, session: AgentSession, results: Sequence[CallResult]) -> Step:
+        with tracing.agent_call(self._agent_id) as call:
+            step = await self._asked(session, results)
+            call.note(tracing.answered(input_tokens=step.usage.input_tokens, output_tokens=step.usage.output_tokens))
+        return step
+
+    async def _asked(self, session: AgentSession, results: Sequence[CallResult]) -> Step:
         with kept_or_left(session, self._new_id):
             with aws_errors():
                 answer = await self._client.invoke_agent(

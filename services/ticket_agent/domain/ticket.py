@@ -26,6 +26,7 @@ class Ticket:
     Moments are seconds since the epoch, 0 where a row does not say: ``since`` when the ticket came to its state and
     assignee, ``told_at`` when its newest status was written, ``attempt_at`` when its newest run began.
     ``resolver_group`` is the assignee where that is a group. ``delegated_by`` passed it on to the assignee.
+    ``traceparent`` is the trace context that it was taken in under.
     """
 
     key: TicketKey
@@ -46,6 +47,12 @@ class Ticket:
     looks: int = 0
     reminders: int = 0
     grant_ends_at: int | None = None
+    traceparent: str = ""
+
+    @property
+    def context(self) -> dict[str, str]:
+        """The attributes that let a message about it belong to its trace; none if it has none."""
+        return {"traceparent": self.traceparent} if self.traceparent else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from services.ticket_agent.domain.directory import Employee, Environment, Resolv
 from services.ticket_agent.domain.state import State, state_of
 from services.ticket_agent.domain.ticket import Ticket, TicketKey
 from shared.clock import as_utc_text
+from shared.tracing import TRACEPARENT
 
 GRANT_MARK = "#grant#"
 
@@ -160,6 +161,7 @@ def as_ticket(row: Mapping[str, Any]) -> Ticket:
         looks=int(row.get("looks", 0)),
         reminders=int(row.get("reminders", 0)),
         grant_ends_at=int(row["grantEndsAt"]) if row.get("grantEndsAt") else None,
+        traceparent=str(row.get(TRACEPARENT, "")),
     )
 
 

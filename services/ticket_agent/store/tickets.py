@@ -11,6 +11,7 @@ from services.ticket_agent.store.ledger import ATTEMPT_ENTRY, INTAKE_ENTRY
 from services.ticket_agent.store.port import NewTicket, Submission, Superseded
 from services.ticket_agent.store.tables import Tables, as_ticket, look_soon, ticket_key
 from services.ticket_agent.store.transaction import Condition, ConditionsFailed, check, put_once, update
+from shared import tracing
 from shared.aws.clients import Client
 from shared.aws.errors import aws_errors
 from shared.aws.items import from_item, to_item
@@ -50,6 +51,8 @@ class DynamoDbTickets:
             "since": int(at),
             "aboutAccess": parse_access_request(ticket.content).about_access,
             **look_soon(at),
+            # The stream shows nothing but the item: what follows belongs to the trace of the message only by this.
+            **tracing.carrier(),
         }
         known = Condition("attribute_exists(employeeId)")
         try:

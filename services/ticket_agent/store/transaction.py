@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from shared import tracing
 from shared.aws.clients import Client
 from shared.aws.errors import aws_errors
 from shared.aws.items import to_item
@@ -104,14 +105,28 @@ async def commit(client: Client, parts: Sequence[Part], *, uniform: Uniform = ra
     """
     for attempt in range(CONFLICT_TRIES):
         try:
-            with aws_errors():
-                await _write(client, parts)
+            with tracing.transaction("aws.dynamodb", "TransactWriteItems", writes=len(parts)) as step:
+                refused = await _refused(client, parts)
+                if refused is not None:
+                    step.note({"deskhand.conditions_failed": sorted(refused.parts)})
         except _Conflict as conflict:
             if attempt == CONFLICT_TRIES - 1:
                 raise TransientError(f"TransactWriteItems: {conflict}") from None
             await asyncio.sleep(CONFLICT_BACKOFF.delay(attempt, uniform))
         else:
+            if refused is not None:
+                raise refused
             return
+
+
+async def _refused(client: Client, parts: Sequence[Part]) -> ConditionsFailed | None:
+    """An answer like any other: most of them mean that something was done before."""
+    try:
+        with aws_errors():
+            await _write(client, parts)
+    except ConditionsFailed as refused:
+        return refused
+    return None
 
 
 class _Conflict(Exception):

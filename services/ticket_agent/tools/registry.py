@@ -15,6 +15,7 @@ from services.ticket_agent.tools.get_environment_owner import GET_ENVIRONMENT_OW
 from services.ticket_agent.tools.give_access import GIVE_ACCESS
 from services.ticket_agent.tools.port import Answer, Case, Tool, refuse
 from services.ticket_agent.tools.search_knowledge_base import SEARCH_KNOWLEDGE_BASE
+from shared import tracing
 
 TOOLS: tuple[Tool, ...] = (
     CHECK_EMPLOYEE_ACCESS,
@@ -26,6 +27,9 @@ TOOLS: tuple[Tool, ...] = (
     ASSIGN_TICKET_TO_ENVIRONMENT_OWNER,
     ASSIGN_TICKET_TO_RESOLVER_GROUP,
 )
+
+
+CALLED = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.type": "function"}
 
 
 class Toolbox:
@@ -43,4 +47,6 @@ class Toolbox:
         wrong = best_match(self._validators[tool.name].iter_errors(call.arguments))
         if wrong is not None:
             return refuse("invalid_arguments", f"The arguments do not fit: {wrong.message[:300]}.")
-        return await tool.run(case, call.arguments)
+        called = {**CALLED, "gen_ai.tool.name": tool.name, "gen_ai.tool.call.id": call.call_id}
+        with tracing.span(f"execute_tool {tool.name}", attributes=called):
+            return await tool.run(case, call.arguments)
