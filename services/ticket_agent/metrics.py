@@ -85,12 +85,15 @@ METRICS = (
         says="tickets that a person got because the day's tokens are used up",
     ),
     # The stream
-    Metric(
-        name="IteratorAge",
-        event="delivered",
-        unit="Seconds",
-        value="age",
-        says="how old the stream's records were when they were passed on",
+    *(
+        Metric(
+            name="IteratorAge",
+            event=event,
+            unit="Seconds",
+            value="age",
+            says="how old the stream's records were when they were passed on, and each minute how far a task is behind",
+        )
+        for event in ("delivered", "stream_age")
     ),
     Metric(
         name="StreamRecords", event="delivered", unit="Count", value="records", says="records of the stream passed on"

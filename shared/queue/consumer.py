@@ -49,6 +49,8 @@ anything else counts as a failure. It is cancelled at its deadline, and as soon 
 
 POLL_BACKOFF = Backoff(base=0.5, cap=20.0)
 
+MESSAGE_ID = "message_id"
+
 LEAVE_SECONDS = 3.0
 """For the last calls of a cancelled consumer, twice: inside the 10 s between the drain limit and the kill."""
 
@@ -234,14 +236,14 @@ class Consumer:
     async def _work_on(self, held: Held) -> None:
         self._hand.move(held, Stage.AT_WORK)
         before = structlog.contextvars.get_contextvars()
-        structlog.contextvars.bind_contextvars(message_id=held.message.message_id)
+        structlog.contextvars.bind_contextvars(**{MESSAGE_ID: held.message.message_id})
         try:
             settlement = await self._worked_off(held)
         finally:
             # What a handler says of one message must not show in the lines of the next.
             bound = structlog.contextvars.get_contextvars()
-            held.about = {name: value for name, value in bound.items() if name not in before}
-            structlog.contextvars.unbind_contextvars(*held.about)
+            held.about = {name: value for name, value in bound.items() if name not in before and name != MESSAGE_ID}
+            structlog.contextvars.unbind_contextvars(MESSAGE_ID, *held.about)
         if held.lost is not None and isinstance(settlement, Retry | GiveBack):
             # Whoever has it now decides what becomes of it.
             self._forget(held)
@@ -409,17 +411,15 @@ class Consumer:
     def _log(self, held: Held) -> None:
         log.info(
             "message",
-            **{
-                **held.about,
-                "queue": self.queue.name,
-                "message_id": held.message.message_id,
-            },
+            queue=self.queue.name,
+            message_id=held.message.message_id,
             outcome=held.outcome,
             reason=held.reason,
             error_class=held.error_class,
             ms=round(held.seconds * 1000),
             receive_count=held.message.receive_count,
             failures=held.failures,
+            **held.about,
         )
 
     # Leaving

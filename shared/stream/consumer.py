@@ -25,6 +25,9 @@ from shared.waiting import cancel_all, is_set_within
 
 log = logger("stream.consumer")
 
+TELL_SECONDS = 60.0
+"""A line a minute says how far behind the task is. Without it, a stream that nobody can read would just be silent."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
@@ -61,6 +64,7 @@ class StreamConsumer:
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _synced_at: float | None = field(default=None, init=False)
     _fruitless_syncs: int = field(default=0, init=False)
+    _turned_at: float | None = field(default=None, init=False)
 
     @property
     def held(self) -> list[str]:
@@ -71,6 +75,12 @@ class StreamConsumer:
     def iterator_age(self) -> float:
         """How far this task is behind, in seconds: the age of the last record read, over its shards; 0 at the tip."""
         return max((reading.reader.iterator_age for reading in self._readings.values()), default=0.0)
+
+    @property
+    def late(self) -> float:
+        """How far this task is behind, in seconds: likewise, and at least as long as it has not seen its leases."""
+        unseen = 0.0 if self._turned_at is None else self.now() - self._turned_at
+        return max([unseen, *(reading.reader.late for reading in self._readings.values())])
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read until ``stop`` is set, then hand over every shard at its checkpoint and return.
@@ -96,18 +106,25 @@ class StreamConsumer:
 
     async def _take_turns(self, stop: asyncio.Event) -> None:
         failures = 0
+        self._turned_at = self.now()
+        clock = asyncio.get_running_loop().time
+        told_at = clock()
         while not stop.is_set():
             self.beat()
             self._woken.clear()
             wait = self.settings.take_seconds
             try:
                 await self._turn(stop)
+                self._turned_at = self.now()
                 failures = 0
             except DeskhandError as error:
                 log.warning("leases_not_seen_to", attempt=failures, error=repr(error))
                 wait += self.settings.backoff.delay(failures, self.uniform)
                 failures += 1
             self._reap()
+            if clock() >= told_at + TELL_SECONDS:
+                told_at = clock()
+                log.info("stream_age", age=round(self.late, 3), shards=len(self.held))
             await is_set_within(self._woken, wait)
 
     async def _turn(self, stop: asyncio.Event) -> None:

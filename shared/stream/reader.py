@@ -50,11 +50,17 @@ class ShardReader:
         self._after = holding.lease.after
         self._iterator: str | None = None
         self._last_created_at: float | None = None
+        self._turned_at = now()
 
     @property
     def iterator_age(self) -> float:
         """Seconds since the last record that was read was written; 0 once a read found nothing."""
         return 0.0 if self._last_created_at is None else max(0.0, self._now() - self._last_created_at)
+
+    @property
+    def late(self) -> float:
+        """Seconds that this shard is behind, as far as can be seen: it also grows while reads or deliveries fail."""
+        return max(self.iterator_age, self._now() - self._turned_at)
 
     async def run(self) -> None:
         """Until the shard ends or the lease is to be given back; then give it back. Raises LeaseLost."""
@@ -65,6 +71,7 @@ class ShardReader:
             began = clock()
             try:
                 wait = await self._turn()
+                self._turned_at = self._now()
                 ended = self._iterator is None
                 failures = 0
             except LeaseLost:
