@@ -7,6 +7,7 @@ from cli.corrections import accuracy, correct, set_categories
 from cli.decisions import approve, decline, reassign
 from cli.demo import demo
 from cli.directory import directory
+from cli.doctor import doctor
 from cli.errors import DeskhandGroup
 from cli.evaluate import evaluate
 from cli.feedback import feedback
@@ -32,6 +33,7 @@ app.command()(down)
 app.command("eval")(evaluate)
 app.command()(status)
 app.command()(redrive)
+app.command()(doctor)
 tickets.command()(trace)
 for decide in (approve, decline, reassign):
     tickets.command()(decide)

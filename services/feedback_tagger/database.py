@@ -9,9 +9,10 @@ from aiobotocore.session import AioSession
 from services.feedback_tagger.settings import DatabaseSettings, MigrationSettings
 from services.feedback_tagger.store.access import Access
 from services.feedback_tagger.store.address import address_of
+from services.feedback_tagger.store.inspection import DatabaseState, inspect
 from services.feedback_tagger.store.logins import Logins, SecretLogin, TokenLogin, login_of
-from services.feedback_tagger.store.opened import Door, door_to
-from shared.aws.clients import open_client
+from services.feedback_tagger.store.opened import Door, door_to, open_database
+from shared.aws.clients import aws_session, open_client
 from shared.aws.database_login import iam_token, put_secret_text, secret_text
 from shared.clock import wall_clock
 from shared.errors import PermanentError
@@ -30,6 +31,14 @@ async def open_door(settings: DatabaseSettings, session: AioSession, stack: Asyn
         manager = await stack.enter_async_context(open_client(session, "secretsmanager", connections=2))
         logins = SecretLogin(secret_text(manager, arn=settings.database_secret_arn), wall_clock)
     return door_to(url, ca_file=settings.database_ca_file, logins=logins)
+
+
+async def database_state(settings: DatabaseSettings) -> DatabaseState:
+    """A look with the login of the settings. Raises BadInput, TransientError or PermanentError."""
+    async with AsyncExitStack() as stack:
+        door = await open_door(settings, aws_session(), stack)
+        database = await stack.enter_async_context(open_database(door))
+        return await inspect(database, door.address.engine, tls=door.tls is not None)
 
 
 async def access_of(settings: MigrationSettings, session: AioSession) -> Access | None:

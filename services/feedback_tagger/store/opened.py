@@ -31,7 +31,7 @@ from services.feedback_tagger.store.sql_corrections import SqlCorrections
 from services.feedback_tagger.store.sql_discovery import SqlDiscovery
 from services.feedback_tagger.store.sql_examples import SqlExamples
 from services.feedback_tagger.store.sql_taxonomy import SqlTaxonomy
-from services.feedback_tagger.store.statements import MysqlDatabase, PostgresDatabase
+from services.feedback_tagger.store.statements import Database, MysqlDatabase, PostgresDatabase
 from services.feedback_tagger.store.taxonomy import TaxonomyStore
 from services.feedback_tagger.store.tls import tls_context
 from services.feedback_tagger.store.upkeep import Upkeep
@@ -109,6 +109,18 @@ async def open_store(door: Door, *, connections: int) -> AsyncIterator[Store]:
                 corrections=SqlCorrections(alike),
                 examples=SqlExamples(alike),
             )
+
+
+@asynccontextmanager
+async def open_database(door: Door) -> AsyncIterator[Database]:
+    """One connection for an operator's own statements; closed at the end."""
+    if door.address.engine == "mysql":
+        async with mysql.mysql_pool(door.address, door.logins, door.tls, connections=1) as pool:
+            yield MysqlDatabase(pool)
+    else:
+        url, logins = door.address.url, _logins_of_postgres(door)
+        async with postgres.postgres_pool(url, connections=1, logins=logins, tls=door.tls) as pool:
+            yield PostgresDatabase(pool)
 
 
 async def migrate_store(door: Door, access: Access | None = None) -> list[str]:
