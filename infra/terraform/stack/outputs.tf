@@ -38,6 +38,11 @@ output "migration_family" {
   value       = module.feedback_tagger.migration_family
 }
 
+output "seed_family" {
+  description = "Task definition that loads the directory from the bucket; a person runs it (docs/deploy.md)."
+  value       = module.ticket_agent.seed_family
+}
+
 output "queue_urls" {
   description = "Queue URLs by short name; tickets are sent to ticket-intake."
   value       = module.messaging.queue_urls
@@ -92,6 +97,7 @@ output "task_policies" {
   description = "What each task may do in AWS, by short name."
   value = {
     ticket-agent       = module.ticket_agent.task_policy_json
+    ticket-seed        = module.ticket_agent.seed_policy_json
     feedback-tagger    = module.feedback_tagger.task_policy_json
     feedback-migration = module.feedback_tagger.migration_policy_json
   }
@@ -101,6 +107,7 @@ output "task_environments" {
   description = "The environment of each task, by short name."
   value = {
     ticket-agent       = module.ticket_agent.environment
+    ticket-seed        = module.ticket_agent.seed_environment
     feedback-tagger    = module.feedback_tagger.environment
     feedback-migration = module.feedback_tagger.migration_environment
   }

@@ -69,6 +69,8 @@ module "ticket_agent" {
   ticket_updates_topic_arn      = module.messaging.topic_arns["ticket-updates"]
   table_names                   = module.storage.table_names
   table_arns                    = module.storage.table_arns
+  bucket_name                   = module.storage.bucket_name
+  bucket_arn                    = module.storage.bucket_arn
   ticket_stream_arn             = module.storage.ticket_stream_arn
   ticket_agenda_index_arn       = module.storage.ticket_agenda_index_arn
   dynamodb_streams_endpoint_url = module.network.dynamodb_streams_endpoint_url

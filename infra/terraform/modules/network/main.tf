@@ -21,7 +21,8 @@ locals {
   partition  = data.aws_partition.current.partition
   region     = data.aws_region.current.region
 
-  zone_names = length(var.availability_zones) > 0 ? var.availability_zones : slice(sort(data.aws_availability_zones.available.names), 0, var.availability_zone_count)
+  available  = sort(data.aws_availability_zones.available.names)
+  zone_names = length(var.availability_zones) > 0 ? var.availability_zones : slice(local.available, 0, min(var.availability_zone_count, length(local.available)))
   # Zone => its place, which decides its addresses.
   zones     = { for place, zone in local.zone_names : zone => place }
   nat_zones = { nat = slice(local.zone_names, 0, 1), nat_per_zone = local.zone_names, endpoints = [] }[var.egress]
@@ -33,6 +34,18 @@ resource "aws_vpc" "this" {
   enable_dns_hostnames = true # private names of interface endpoints need both
 
   tags = { Name = var.name }
+
+  lifecycle {
+    precondition {
+      condition     = length(var.availability_zones) > 0 || length(local.available) >= var.availability_zone_count
+      error_message = "availability_zone_count: ${var.availability_zone_count}, but this account has ${length(local.available)} in ${local.region} (${join(", ", local.available)}); give a smaller count, or another region."
+    }
+
+    precondition {
+      condition     = length(setsubtract(var.availability_zones, local.available)) == 0
+      error_message = "availability_zones: ${join(", ", setsubtract(var.availability_zones, local.available))} is none of this account's in ${local.region}, which are ${join(", ", local.available)}; AWS would refuse the subnet after half of the network is made."
+    }
+  }
 }
 
 # Whoever starts something without naming a group gets this one, and reaches nothing.

@@ -1,4 +1,5 @@
-# Tasks follow the backlog: messages that wait and messages in flight, so that "none" means that all work is done.
+# Tasks follow the backlog: messages that wait and messages in flight, so that "none" means that all work is done; unless
+# some of it waits in no queue. That the tasks tell by a metric of their own, which keeps the last of them and wakes none.
 # One step a task, to an exact number: that works from zero too, where a ratio to the running tasks has no meaning.
 
 locals {
@@ -12,7 +13,7 @@ locals {
   }
 
   other_metrics = var.work_metric == null ? {} : {
-    mwork = { namespace = var.work_metric.namespace, name = var.work_metric.name, dimensions = {} }
+    mwork = var.work_metric
   }
 
   work_metrics = merge(local.backlog_metrics, local.other_metrics)

@@ -136,8 +136,8 @@ variable "backlog_per_task" {
 }
 
 variable "work_metric" {
-  description = "A metric of open work that waits in no queue; the service is not idle while it is above 0."
-  type        = object({ namespace = string, name = string })
+  description = "A metric of open work that waits in no queue, told by the tasks at least every five minutes; the service is not idle while it is above 0. With no task there is nobody to tell: the look every four hours finds what was left open."
+  type        = object({ namespace = string, name = string, dimensions = map(string) })
   default     = null
 }
 

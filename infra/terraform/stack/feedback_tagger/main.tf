@@ -30,6 +30,13 @@ locals {
     { for field, value in var.settings : upper(field) => value },
   )
 
+  # services/feedback_tagger/metrics.py. A run whose rows wait for a batch job has no message in any queue.
+  open_runs = {
+    namespace  = "Deskhand"
+    name       = "RunsOpen"
+    dimensions = { deployment = var.name, service = "feedback_tagger" }
+  }
+
   migration_environment = {
     DEPLOYMENT           = var.name
     DATABASE_URL         = var.database.master_url
@@ -87,6 +94,7 @@ module "service" {
   spot               = var.size.spot
   queue_names        = [for name in local.queues : var.queue_names[name]]
   backlog_per_task   = var.backlog_per_task
+  work_metric        = local.open_runs
   log_retention_days = var.log_retention_days
   metric_namespace   = var.metric_namespace
   key_arn            = var.data_key_arn

@@ -187,6 +187,11 @@ variable "settings" {
     ])) == 0
     error_message = "settings: a name that services/feedback_tagger/settings.py does not have, or that is set by another variable; the service would go on with its default."
   }
+
+  validation {
+    condition     = contains(["DEBUG", "INFO"], lookup(var.settings, "log_level", "INFO")) || var.size.minimum_tasks > 0
+    error_message = "settings: log_level WARNING or ERROR only with size.minimum_tasks above 0; the line that says how many runs are open is at INFO, and without it the last task would be stopped while a file waits for its batch job."
+  }
 }
 
 variable "backlog_per_task" {

@@ -3,16 +3,20 @@
 locals {
   queues = ["ticket-intake", "ticket-decisions", "ticket-work", "ticket-updates"]
 
-  tables = {
+  # What people write and the agent reads.
+  directory_tables = {
     USER_TABLE           = "User"
     ENVIRONMENT_TABLE    = "Environment"
     RESOLVER_GROUP_TABLE = "ResolverGroup"
     USER_ACCESS_TABLE    = "UserAccess"
-    TICKET_TABLE         = "Ticket"
-    LEDGER_TABLE         = "Ledger"
-    LEASE_TABLE          = "Lease"
-    IDEMPOTENCY_TABLE    = "Idempotency"
   }
+
+  tables = merge(local.directory_tables, {
+    TICKET_TABLE      = "Ticket"
+    LEDGER_TABLE      = "Ledger"
+    LEASE_TABLE       = "Lease"
+    IDEMPOTENCY_TABLE = "Idempotency"
+  })
 
   environment = merge(
     { for name in local.queues : "${upper(replace(name, "-", "_"))}_QUEUE_URL" => var.queue_urls[name] },

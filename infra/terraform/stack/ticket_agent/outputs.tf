@@ -47,3 +47,18 @@ output "role_arns" {
   description = "Roles that a deployment hands to ECS."
   value       = [module.service.task_role_arn, module.service.execution_role_arn]
 }
+
+output "seed_family" {
+  description = "Task definition that loads the directory from the bucket; a person runs it."
+  value       = module.seeding.family
+}
+
+output "seed_environment" {
+  description = "Every environment variable of the seeding task."
+  value       = module.seeding.environment
+}
+
+output "seed_policy_json" {
+  description = "What the seeding task may do in AWS."
+  value       = module.seeding.task_policy_json
+}

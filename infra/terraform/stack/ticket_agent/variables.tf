@@ -90,6 +90,16 @@ variable "table_arns" {
   type        = map(string)
 }
 
+variable "bucket_name" {
+  description = "Bucket in which the directory's file is put, under directory/."
+  type        = string
+}
+
+variable "bucket_arn" {
+  description = "ARN of the bucket."
+  type        = string
+}
+
 variable "ticket_stream_arn" {
   description = "Stream of the Ticket table."
   type        = string

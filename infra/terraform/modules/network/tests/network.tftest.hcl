@@ -207,6 +207,26 @@ run "zones_may_be_named" {
   }
 }
 
+run "more_zones_than_the_region_has_are_refused_by_their_number" {
+  command = plan
+  variables {
+    availability_zone_count = 3
+  }
+  override_data {
+    target = data.aws_availability_zones.available
+    values = { names = ["us-west-1a", "us-west-1c"] }
+  }
+  expect_failures = [aws_vpc.this]
+}
+
+run "a_zone_of_another_region_is_refused_before_anything_is_made" {
+  command = plan
+  variables {
+    availability_zones = ["eu-central-1a", "us-east-1a"]
+  }
+  expect_failures = [aws_vpc.this]
+}
+
 run "another_way_out_is_refused" {
   command = plan
 

@@ -174,12 +174,23 @@ run "a_service_with_work_in_flight_is_not_idle" {
 run "open_work_outside_the_queues_keeps_a_task" {
   command = plan
   variables {
-    work_metric = { namespace = "desk", name = "OpenRuns" }
+    work_metric = { namespace = "Ours", name = "OpenRuns", dimensions = { deployment = "desk" } }
   }
 
   assert {
-    condition     = contains([for query in aws_cloudwatch_metric_alarm.idle.metric_query : try(query.metric[0].metric_name, "")], "OpenRuns")
+    condition = [
+      for query in aws_cloudwatch_metric_alarm.idle.metric_query : [query.metric[0].dimensions, query.return_data]
+      if try(query.metric[0].metric_name, "") == "OpenRuns"
+    ] == [[tomap({ deployment = "desk" }), false]]
     error_message = "an open run would be left alone"
+  }
+  assert {
+    condition     = [for query in aws_cloudwatch_metric_alarm.idle.metric_query : query.expression if query.return_data == true] == ["SUM(METRICS(\"m\"))"]
+    error_message = "the alarm would not count it"
+  }
+  assert {
+    condition     = !contains([for query in aws_cloudwatch_metric_alarm.backlog.metric_query : try(query.metric[0].metric_name, "")], "OpenRuns")
+    error_message = "open runs would be counted as messages, and start tasks that have nothing to do"
   }
 }
 
