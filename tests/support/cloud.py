@@ -6,6 +6,7 @@ No test needs a reset, because no two tests share a queue, a table or a database
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,6 +17,23 @@ from local.bedrock_endpoint import BedrockEndpoint, running_bedrock
 from local.emulator import Emulator, running_emulator
 from local.postgres import Postgres, running_postgres
 from local.provisioning import Provisioned, provision
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What one installation has on the embedded cloud, for tests that know it by its environment alone."""
+
+    resources: Provisioned
+    database: str
+    database_socket: Path
+    bedrock: BedrockEndpoint
+
+    def environment(self, service: str, **more: str) -> dict[str, str]:
+        """All that a task definition would tell the service, and ``more``."""
+        of_service = {"ticket_agent": self.resources.ticket_agent, "feedback_tagger": self.resources.feedback_tagger}
+        own = {"DATABASE_URL": self.database} if service == "feedback_tagger" else {}
+        return of_service[service](**own, **self.bedrock.environment(), **more)
+
 
 AwsClients: TypeAlias = Callable[..., Any]
 """``aws("sqs")``: a boto3 client; ``aws("sqs", access_key="000000000111")``: one that acts as another account."""
@@ -86,3 +104,17 @@ def bedrock(bedrock_endpoint: BedrockEndpoint) -> BedrockEndpoint:
     """The local Bedrock endpoint as it started: no latency, quotas, faults or records of an earlier test."""
     bedrock_endpoint.reset()
     return bedrock_endpoint
+
+
+@pytest.fixture(scope="session")
+def new_installation(
+    emulator: Emulator, postgres: Postgres, bedrock_endpoint: BedrockEndpoint
+) -> Callable[[], Installation]:
+    """Makes installations that share nothing but the servers."""
+
+    def make() -> Installation:
+        name = f"test-{secrets.token_hex(4)}"
+        resources = provision(emulator.environment(), name)
+        return Installation(resources, postgres.create_database(name), postgres.socket_folder, bedrock_endpoint)
+
+    return make

@@ -90,7 +90,10 @@ class Analyst:
         sqs, url = self.resources.client("sqs"), self.resources.queues["mailbox"]
         answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=0)
         for message in answer.get("Messages", []):
-            told = json.loads(message["Body"])["Message"]
+            letter = json.loads(message["Body"])
+            if letter["TopicArn"] != self.resources.topics["run-results"]:
+                continue  # about a ticket, where the ticket agent runs beside it
+            told = letter["Message"]
             if "corrections_id" not in json.loads(told):
                 self.results.append(RUN_RESULT.read(told))
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
