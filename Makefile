@@ -92,8 +92,11 @@ quality: setup ## Every task on public data that npm fetches, answered by the st
 	@$(RUN) bench.quality $(ARGS)
 
 ##@ Ship it
-.PHONY: images
+.PHONY: images push
 
+# Which images, and for which platform: empty is this machine's own. Fargate runs them on linux/arm64.
+SERVICES ?= ticket_agent feedback_tagger
+PLATFORM ?=
 # The images' base and what builds them; an empty argument leaves the Dockerfile's own.
 PYTHON_IMAGE ?=
 BUILD_IMAGE ?=
@@ -110,11 +113,15 @@ build/certificates/rds.pem:
 		|| echo "the authorities of RDS could not be fetched: put $(RDS_AUTHORITIES) into $@ before an image goes to AWS"
 
 images: build/certificates/rds.pem ## Build both services' images; PYTHON_IMAGE=... chooses their base
-	@for service in ticket_agent feedback_tagger; do \
-		docker build --target $$service -t deskhand-$$service:$(REVISION) \
+	@for service in $(SERVICES); do \
+		docker build $(if $(PLATFORM),--platform $(PLATFORM)) --target $$service -t deskhand-$$service:$(REVISION) \
 			$(if $(PYTHON_IMAGE),--build-arg PYTHON_IMAGE=$(PYTHON_IMAGE)) $(if $(BUILD_IMAGE),--build-arg BUILD_IMAGE=$(BUILD_IMAGE)) \
 			--build-arg PIP_OPTIONS="$(PIP_OPTIONS)" --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) . || exit 1; \
 	done
+
+push: setup ## Push a service's image to AWS, which deploys it: make push SERVICE=ticket_agent ENV=dev
+	@$(RUN) infra.pipeline.push --service "$(SERVICE)" --environment "$(ENV)" --version "$(VERSION)" \
+		--revision "$(REVISION)" $(if $(PLATFORM),--platform $(PLATFORM)) $(ARGS)
 
 ##@ Tidy up
 .PHONY: clean clean-all help

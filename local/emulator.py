@@ -21,6 +21,7 @@ REGION = "us-east-1"
 LOCAL_ACCOUNT = "000000000000"
 START_LIMIT_SECONDS = 60.0
 POLL_SECONDS = 0.05
+NO_DOCKER = "unix:///nonexistent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,15 @@ def aws_environment(url: str, access_key: str = LOCAL_ACCOUNT) -> dict[str, str]
 
 
 @contextmanager
-def running_emulator(folder: Path | None = None) -> Iterator[Emulator]:
+def running_emulator(folder: Path | None = None, *, docker_host: str = NO_DOCKER) -> Iterator[Emulator]:
     """Start the emulator with its state and log under ``folder`` (a temporary one if None); stop it at the end.
 
+    With a ``docker_host`` its ECS runs tasks as containers there; without, tasks are records that always run.
     Raises StartFailed with the remedy if its environment is missing, or with its log if it does not come up.
     """
     with _folder_or_temporary(folder) as home, _listening_socket() as listener:
         port = int(listener.getsockname()[1])
-        process = start_leashed(_command(port, listener.fileno(), home, temporary=folder is None))
+        process = start_leashed(_command(port, listener.fileno(), home, docker_host, temporary=folder is None))
         try:
             listener.close()
             _wait_until_ready(process, port)
@@ -73,7 +75,7 @@ def running_emulator(folder: Path | None = None) -> Iterator[Emulator]:
             process.stop()
 
 
-def _command(port: int, listener: int, home: Path, *, temporary: bool) -> Command:
+def _command(port: int, listener: int, home: Path, docker_host: str, *, temporary: bool) -> Command:
     # The socket is handed over already bound and listening: no other process can take the port between choosing
     # and using it, and a request that comes early waits instead of being refused.
     serve = ["-m", "hypercorn", "ministack.app:app", "--bind", f"fd://{listener}", "--workers", "0"]
@@ -81,7 +83,7 @@ def _command(port: int, listener: int, home: Path, *, temporary: bool) -> Comman
         name="AWS emulator",
         arguments=[str(_emulator_python()), *serve, "--keep-alive", "75", "--log-level", "WARNING"],
         log=home / "emulator.log",
-        environment=_emulator_environment(port, home),
+        environment=_emulator_environment(port, home, docker_host),
         folder=home,
         grace_seconds=5.0,
         keep_fds=[listener],
@@ -113,7 +115,7 @@ def _emulator_python() -> Path:
     return python
 
 
-def _emulator_environment(port: int, home: Path) -> dict[str, str]:
+def _emulator_environment(port: int, home: Path, docker_host: str) -> dict[str, str]:
     state = home / "emulator"
     scratch = state / "tmp"
     scratch.mkdir(parents=True, exist_ok=True)
@@ -128,10 +130,10 @@ def _emulator_environment(port: int, home: Path) -> dict[str, str]:
         "S3_DATA_DIR": str(state / "s3"),
         "TMPDIR": str(scratch),
         "LOG_LEVEL": "WARNING",
-        # Listeners and a container daemon that nothing here uses; some would bind fixed ports.
+        # Listeners that nothing here uses; some would bind fixed ports.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
-        "DOCKER_HOST": "unix:///nonexistent",
+        "DOCKER_HOST": docker_host,
     }
 
 

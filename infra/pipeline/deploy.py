@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 CURRENT = "current"
-POLL_SECONDS = 5.0
+POLL_SECONDS = 2.0
 TASKS_TOLD = 3
 # What RegisterTaskDefinition takes of what DescribeTaskDefinition tells; the rest is ECS's own.
 REGISTERED = (

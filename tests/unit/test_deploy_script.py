@@ -308,7 +308,7 @@ def test_a_rollback_is_waited_for_and_then_the_deployment_has_failed(aws: Record
 
 
 def test_a_deployment_without_end_is_given_up_at_the_limit_and_ecs_is_said_to_go_on(aws: Recorded) -> None:
-    for _ in range(13):
+    for _ in range(int(60 / deploy.POLL_SECONDS) + 1):
         aws.service(a_service(a_deployment("PRIMARY", 8, "IN_PROGRESS", "in progress."), MEANWHILE))
     clock = Clock()
 

@@ -7,7 +7,7 @@ import pytest
 from botocore.stub import Stubber
 
 from infra.pipeline import run_task
-from infra.pipeline.deploy import DeploymentFailed, with_image
+from infra.pipeline.deploy import POLL_SECONDS, DeploymentFailed, with_image
 from infra.pipeline.run_task import Ended, Started, ended
 
 DIGEST = "sha256:" + "a" * 64
@@ -123,7 +123,7 @@ def test_a_task_that_ecs_does_not_know_yet_is_asked_for_again(ecs: Any) -> None:
         end = run_task.wait(ecs, **WHERE, limit_seconds=60, now=lambda: sum(slept), sleep=slept.append)
 
     assert end.status == 0
-    assert slept == [run_task.POLL_SECONDS] * 2
+    assert slept == [POLL_SECONDS] * 2
 
 
 def test_a_task_without_end_is_given_up_at_the_limit_and_said_to_go_on(ecs: Any) -> None:
@@ -132,8 +132,8 @@ def test_a_task_without_end_is_given_up_at_the_limit_and_said_to_go_on(ecs: Any)
         for _ in range(3):
             stub.add_response("describe_tasks", {"tasks": [a_task("RUNNING")]}, {"cluster": "desk", "tasks": [TASK]})
 
-        with pytest.raises(DeploymentFailed, match=f"not ended after 10 s; it goes on by itself: {TASK}"):
-            run_task.wait(ecs, **WHERE, limit_seconds=10, now=lambda: sum(slept), sleep=slept.append)
+        with pytest.raises(DeploymentFailed, match=f"not ended after 4 s; it goes on by itself: {TASK}"):
+            run_task.wait(ecs, **WHERE, limit_seconds=2 * POLL_SECONDS, now=lambda: sum(slept), sleep=slept.append)
 
 
 def test_a_tag_is_refused_before_aws_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
