@@ -59,7 +59,7 @@ def proposals(
         typer.echo()
     print_fields(discovery_fields(found["discovery"]))
     if found["proposals"]:
-        say("decide with: deskhand feedback categories accept|reject|name|merge NUMBER")
+        say("decide with: deskhand feedback categories accept|reject|rename|merge|split NUMBER")
 
 
 @categories.command()
@@ -145,6 +145,25 @@ def merge(
 
 
 @categories.command()
+def split(
+    proposal: NumberArgument,
+    by: ByOption = "",
+    reason: ReasonOption = "",
+    wait: WaitOption = WAIT_SECONDS,
+    cloud: CloudOption = CloudChoice.AUTO,
+    name: NameOption = DEFAULT_NAME,
+    as_json: JsonOption = False,
+) -> None:
+    """Put two proposals in the place of PROPOSAL, where its texts are about two subjects."""
+    there, fields = open_cloud(cloud, name), {"proposal": proposal, "reason": reason}
+    answer = order(there, "categories.split", by, fields, wait=wait, as_json=as_json)
+    if answer and not as_json:
+        parts = zip(answer["parts"], answer["texts"], strict=True)
+        said = " and ".join(f"proposal {number} ({texts} texts)" for number, texts in parts)
+        typer.echo(f"proposal {proposal} is {said} now; their names follow with the next look")
+
+
+@categories.command()
 def rename(
     old: Annotated[str, typer.Argument(help="A category, or the number of a proposal.")],
     new: Annotated[str, typer.Argument(help="Its name from now on.")],
@@ -220,9 +239,13 @@ def proposal_fields(each: Mapping[str, Any]) -> list[tuple[str, object]]:
         ("rows", f"{each['rows']} ({each['share']:.1%} of the unknown), {each['texts']} different texts"),
     ]
     if each["extends"]:
-        fields.append(("extends", f"{each['extends']}: accepted, it becomes part of it"))
+        fields.append(("looks like", f"{each['extends']}: accepted, it becomes part of it"))
     if each["near"]:
-        fields.append(("near", f"proposal {each['near']}"))
+        fields.append(("near", f"proposal {each['near']}: merge them if they are one subject"))
+    if each.get("part_of"):
+        fields.append(("part of", f"proposal {each['part_of']}, which was split"))
+    if parts := each.get("parts"):
+        fields.append(("holds", f"two subjects, it seems, of {parts[0]} and {parts[1]} texts: split it, and see"))
     fields += [("example", f"{example['id']}: {example['text']}") for example in each["examples"]]
     return fields
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from services.feedback_tagger.accuracy import AccuracyKeeper
 from services.feedback_tagger.asking import Asker
@@ -17,6 +18,7 @@ from services.feedback_tagger.discovery import loop as discovery_loop
 from services.feedback_tagger.discovery.loop import Discovery
 from services.feedback_tagger.discovery.naming import Naming
 from services.feedback_tagger.discovery.placing import RULES, Rules
+from services.feedback_tagger.discovery.splitting import parts_of
 from services.feedback_tagger.domain.headers import Headers
 from services.feedback_tagger.domain.run import RunState, Terms
 from services.feedback_tagger.domain.taxonomy import Taxonomy
@@ -225,7 +227,10 @@ def loops(
         bucket=ports.bucket.name,
         entrances=(
             CommandDoor(
-                (*category_kinds(ports.taxonomy), set_kind(ports.taxonomy)),
+                (
+                    *category_kinds(ports.taxonomy, partial(parts_of, rules=limits.discovery_rules)),
+                    set_kind(ports.taxonomy),
+                ),
                 bucket=ports.bucket,
                 commands=ports.commands,
             ),

@@ -141,7 +141,7 @@ class TaggerSettings(DatabaseSettings, ModelSettings, TracingSettings):
         default=5000, ge=1, le=50_000, description="distinct texts that one such look takes on at most"
     )
     discovery_distance: float = Field(
-        default=0.7, gt=0, lt=1, description="mean cosine distance up to which texts are of one proposal"
+        default=0.75, gt=0, lt=1, description="mean cosine distance up to which texts are of one proposal"
     )
     discovery_least_texts: int = Field(default=10, ge=2, description="fewer texts than this are no proposal")
     discovery_accept_rows: int | None = Field(

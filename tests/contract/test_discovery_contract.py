@@ -7,16 +7,18 @@ acceptance changes, and what is left after kills between any two of its effects.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
 
 from local.bedrock_endpoint import BedrockEndpoint
 from services.feedback_tagger.bucket.memory import MemoryBucket
-from services.feedback_tagger.commands.categories import accept, merge_proposals, reject
+from services.feedback_tagger.commands.categories import accept, merge_proposals, reject, split
 from services.feedback_tagger.discovery.loop import Discovery
 from services.feedback_tagger.discovery.naming import Naming
 from services.feedback_tagger.discovery.placing import RULES, Rules
+from services.feedback_tagger.discovery.splitting import parts_of
 from services.feedback_tagger.domain.command import Command
 from services.feedback_tagger.store.opened import Store, door_to, migrate_store, open_store
 from services.feedback_tagger.store.taxonomy import ShownProposal
@@ -69,7 +71,10 @@ class Watched:
         return watched
 
 
-WRITES = ("note_rows", "begin_pass", "note_quote", "keep_vectors", "place", "keep_name", "relabel_some", "put", "embed")
+WRITES = (
+    "note_rows", "begin_pass", "note_quote", "keep_vectors", "place", "keep_name", "keep_parts", "relabel_some", "put",
+    "embed",
+)  # fmt: skip
 
 
 @dataclass
@@ -133,10 +138,14 @@ class Desk:
         )
         return {str(text) for (text,) in rows}
 
-    async def order(self, work: Any, **fields: Any) -> Mapping[str, Any]:
+    async def order(self, work: Any, *, command_id: str = "", **fields: Any) -> Mapping[str, Any]:
         self.orders += 1
         command = Command(
-            command_id=f"command-{self.orders}", kind="k", said_by="an analyst", principal="AWS:x", fields=fields
+            command_id=command_id or f"command-{self.orders}",
+            kind="k",
+            said_by="an analyst",
+            principal="AWS:x",
+            fields=fields,
         )
 
         async def carry_out(changing: Any) -> Mapping[str, Any]:
@@ -315,6 +324,93 @@ async def test_two_proposals_that_are_merged_are_one_and_the_event_says_so(desk:
     assert left.texts == one.texts + other.texts
     merged = [event for event in await desk.store.taxonomy.history(latest=9) if event["kind"] == "merged"]
     assert [event["reason"] for event in merged] == ["one cause"]
+
+
+SMELLS = texts_about(SMELL, 25)
+split_by_the_rules = partial(split, parts_of=partial(parts_of, rules=RULES))
+
+
+async def with_two_that_were_merged(desk: Desk) -> ShownProposal:
+    """A proposal about two subjects: broken straps and a bad smell."""
+    await desk.add_rows([*THEME, *SMELLS])
+    await desk.look()
+    one, other = (each.proposal.proposal_id for each in await desk.proposals())
+    await desk.order(merge_proposals, proposal=one, into_proposal=other, reason="haste")
+    await desk.look(accept_rows=10)  # of two subjects none is accepted without a person
+    (shown,) = await desk.proposals()
+    return shown
+
+
+async def test_a_proposal_says_that_it_holds_two_subjects_and_is_split_into_them(desk: Desk) -> None:
+    shown = await with_two_that_were_merged(desk)
+    number = shown.proposal.proposal_id
+    answer = await desk.order(split_by_the_rules, proposal=number, reason="two causes")
+    await desk.look()
+    smell, strap = await desk.proposals()
+
+    assert list(shown.proposal.parts) == [25, 20]
+    assert [smell.proposal.proposal_id, strap.proposal.proposal_id] == list(answer["parts"])
+    assert await desk.texts_of(strap.proposal.proposal_id) == set(THEME)
+    assert await desk.texts_of(smell.proposal.proposal_id) == set(SMELLS)
+    assert {smell.proposal.part_of, strap.proposal.part_of} == {number}
+    assert [list(each.proposal.parts) for each in (smell, strap)] == [[], []]
+    assert "strap" in strap.proposal.name.lower()
+    assert "smell" in smell.proposal.name.lower()
+    history = await desk.store.taxonomy.history(latest=20)
+    assert [each["reason"] for each in history if each["kind"] == "split"] == ["two causes"]
+    assert f"20 texts of proposal {number}" in [each["reason"] for each in history if each["kind"] == "proposed"]
+    with pytest.raises(BadInput, match="split already"):
+        await desk.order(accept, proposal=number)
+
+
+async def test_what_comes_after_a_split_joins_the_parts_and_never_the_whole(desk: Desk) -> None:
+    shown = await with_two_that_were_merged(desk)
+    more = [text for text in texts_about(STRAP, 60, seed=9) if text not in THEME]
+
+    class Splitting:
+        """Splits the proposal at the last moment before the pass ends."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(desk.store.discovery, name)
+
+        async def place(self, *arguments: Any) -> bool:
+            await desk.order(split_by_the_rules, proposal=shown.proposal.proposal_id)
+            return await desk.store.discovery.place(*arguments)
+
+    before = await desk.memberships()
+    await desk.add_rows(more)
+    await desk.look(store=Splitting())
+    assert (await desk.memberships()).keys() == before.keys()
+    await desk.look()
+
+    after = await desk.memberships()
+    assert shown.proposal.proposal_id not in after.values()
+    (strap,) = [each for each in await desk.proposals() if "strap" in each.proposal.name.lower()]
+    assert strap.texts >= len(THEME) + 0.8 * len(more)
+
+
+async def test_a_split_is_done_once_or_not_at_all_and_one_subject_is_not_split(desk: Desk) -> None:
+    shown = await with_two_that_were_merged(desk)
+    number, before = shown.proposal.proposal_id, await desk.memberships()
+
+    async def killed(changing: Any, command: Command) -> Mapping[str, Any]:
+        await split_by_the_rules(changing, command)
+        raise Kill
+
+    with pytest.raises(Kill):
+        await desk.order(killed, command_id="the split", proposal=number)
+    assert await desk.memberships() == before
+    assert [each.proposal for each in await desk.proposals()] == [shown.proposal]
+
+    answer = await desk.order(split_by_the_rules, command_id="the split", proposal=number)
+    after = await desk.memberships()
+    again = await desk.order(split_by_the_rules, command_id="the split", proposal=number)
+    assert (again, await desk.memberships()) == (answer, after)
+    assert before.keys() == after.keys()
+    assert set(after.values()) == set(answer["parts"])
+    for part in answer["parts"]:
+        with pytest.raises(BadInput, match="one subject"):
+            await desk.order(split_by_the_rules, proposal=part)
 
 
 async def test_a_proposal_like_a_category_is_shown_as_part_of_it_and_accepted_into_it(desk: Desk) -> None:

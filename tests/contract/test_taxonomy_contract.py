@@ -33,7 +33,9 @@ class Orders:
 
     def __init__(self, store: Store) -> None:
         self.bucket = MemoryBucket()
-        self.door = CommandDoor(category_kinds(store.taxonomy), bucket=self.bucket, commands=store.commands)
+        self.door = CommandDoor(
+            category_kinds(store.taxonomy, lambda texts: ()), bucket=self.bucket, commands=store.commands
+        )
         self.sent = 0
 
     def put(self, kind: str, **fields: Any) -> Uploaded:

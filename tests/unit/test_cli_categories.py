@@ -30,13 +30,16 @@ def test_a_category_does_not_become_part_of_a_proposal() -> None:
 def test_a_proposal_shows_its_share_its_likeness_and_its_examples() -> None:
     each = {
         "proposal": 3, "name": "Straps", "description": "Straps that tear.", "rows": 40, "texts": 20, "share": 0.125,
-        "extends": "Hardware failures", "near": 4, "examples": [{"id": "r-1", "text": "The strap broke."}],
+        "extends": "Hardware failures", "near": 4, "part_of": 2, "parts": [12, 8],
+        "examples": [{"id": "r-1", "text": "The strap broke."}],
     }  # fmt: skip
     shown = dict(proposal_fields(each))
 
     assert shown["rows"] == "40 (12.5% of the unknown), 20 different texts"
-    assert "Hardware failures" in str(shown["extends"])
-    assert shown["near"] == "proposal 4"
+    assert "Hardware failures" in str(shown["looks like"])
+    assert str(shown["near"]).startswith("proposal 4")
+    assert "proposal 2" in str(shown["part of"])
+    assert "12 and 8 texts" in str(shown["holds"])
     assert shown["example"] == "r-1: The strap broke."
 
 

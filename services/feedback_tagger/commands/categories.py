@@ -1,11 +1,14 @@
 """What can be ordered about categories and proposals: one function a kind, each whole or not at all."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
+from services.feedback_tagger.aside import aside
 from services.feedback_tagger.commands.door import Kind
 from services.feedback_tagger.domain.category_name import checked_name, folded
 from services.feedback_tagger.domain.command import Command, done
+from services.feedback_tagger.store.discovery import NewProposal, Vector
 from services.feedback_tagger.store.taxonomy import (
     Changing,
     KnownCategory,
@@ -16,13 +19,15 @@ from services.feedback_tagger.store.taxonomy import (
 from shared.errors import BadInput
 
 Ordered: TypeAlias = Callable[[Changing, Command], Awaitable[Outcome]]
+PartsOf: TypeAlias = Callable[[Sequence[Vector]], Sequence[NewProposal]]
+"""The subjects that a proposal with such texts holds; nothing if it is one."""
 
 _NUMBER = {"type": "integer", "minimum": 1}
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 255}
 _WHY = {"type": "string", "maxLength": 1000}
 
 
-def category_kinds(store: TaxonomyStore) -> tuple[Kind, ...]:
+def category_kinds(store: TaxonomyStore, parts_of: PartsOf) -> tuple[Kind, ...]:
     def kind(verb: str, ordered: Ordered, *required: str, **optional: Any) -> Kind:
         async def carry_out(command: Command) -> Outcome:
             return await store.change(command, lambda changing: ordered(changing, command))
@@ -36,6 +41,7 @@ def category_kinds(store: TaxonomyStore) -> tuple[Kind, ...]:
         kind("reject", reject, "proposal"),
         kind("name", name_proposal, "proposal", "name"),
         kind("merge", merge_proposals, "proposal", "into_proposal"),
+        kind("split", partial(split, parts_of=parts_of), "proposal"),
         kind("add", add, "name"),
         kind("rename", rename, "category", "name"),
         kind("combine", combine, "category", "into_category"),
@@ -93,6 +99,27 @@ async def merge_proposals(changing: Changing, command: Command) -> Outcome:
     reason = _why(command, f"{texts} texts of proposal {one} are of proposal {other} now")
     await changing.note("merged", reason, name=found[one].name, proposal_id=one)
     return done(proposal=other, texts=texts)
+
+
+async def split(changing: Changing, command: Command, *, parts_of: PartsOf) -> Outcome:
+    """Two proposals instead of one, for good: nobody joins or decides on the old one any more."""
+    proposal = await _waiting(changing, command.fields["proposal"])
+    # Whoever ends a pass waits meanwhile, so that no text joins what is being split.
+    parts = await aside(parts_of, await changing.members(proposal.proposal_id))
+    if not parts:
+        raise BadInput(
+            field="proposal",
+            problem=f"{proposal.proposal_id} holds one subject: no two groups of its texts are far enough apart",
+            remedy="accept it, or reject it",
+        )
+    numbers = await changing.split(proposal.proposal_id, parts)
+    sizes = [len(part.members) for part in parts]
+    said = " and ".join(f"proposal {number} ({texts} texts)" for number, texts in zip(numbers, sizes, strict=True))
+    reason = _why(command, f"two subjects: {said}")
+    await changing.note("split", reason, name=proposal.name, proposal_id=proposal.proposal_id)
+    for number, texts in zip(numbers, sizes, strict=True):
+        await changing.note("proposed", f"{texts} texts of proposal {proposal.proposal_id}", proposal_id=number)
+    return done(proposal=proposal.proposal_id, parts=numbers, texts=sizes)
 
 
 async def add(changing: Changing, command: Command) -> Outcome:

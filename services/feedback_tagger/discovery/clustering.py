@@ -1,7 +1,7 @@
 """Groups of texts that mean alike: the same for the same texts, in whatever order they come. Pure arithmetic.
 
 Average linkage on cosine distance, by fastcluster, which is small and exact. A group is cut where its parts are further
-apart on average than ``distance``.
+apart on average than ``distance``. From there each text goes to the nearest middle, some times over.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,10 @@ Matrix: TypeAlias = NDArray[np.float64]
 # Sums of products come out differently in their last digits on other processors; no cut may hang on those.
 DIGITS = 6
 AT_ONCE = 256
+# Linkage never takes back what it joined early; after so many rounds texts hardly change their group any more.
+ROUNDS = 3
+# Half of a group's texts are further from its middle than the mean: a group may reach so much further for its own.
+REACH = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,12 @@ def joining_distance(distance: float) -> float:
     return float(1.0 - np.sqrt(max(0.0, 1.0 - distance)))
 
 
+def reach(distance: float) -> float:
+    """How far from its middle a group that is being made looks for its texts. One that is made already takes only what
+    is within the joining distance: further out a subject of its own may lie, which is to be proposed by itself."""
+    return 1.0 - REACH * (1.0 - joining_distance(distance))
+
+
 def grouped(points: Sequence[Point], *, distance: float, least: int) -> list[Group]:
     """Groups of at least ``least`` texts, the largest first; texts in none of them are left out.
 
@@ -50,10 +60,24 @@ def grouped(points: Sequence[Point], *, distance: float, least: int) -> list[Gro
     if len(points) < max(2, least):
         return []
     vectors = unit([point.vector for point in points])
-    merges = fastcluster.linkage(_distances(vectors), method="average", preserve_input=False)
-    parts = [places for places in _cut(merges, len(points), distance) if len(places) >= least]
-    groups = [group_of([points[place] for place in places]) for places in _united(parts, vectors, distance)]
+    # A subject that is spoken of in many ways begins with half a group.
+    few = max(2, least // 2)
+    parts = [places for places in _cut(merged(vectors), len(points), distance) if len(places) >= few]
+    parts = _united(parts, vectors, distance)
+    for _ in range(ROUNDS):
+        parts = [places for places in gathered(parts, vectors, within=reach(distance)) if len(places) >= few]
+        parts = _united(parts, vectors, distance)
+    groups = [group_of([points[place] for place in places]) for places in parts if len(places) >= least]
     return sorted(groups, key=lambda group: (-len(group.members), min(digest for digest, _ in group.members)))
+
+
+def gathered(parts: Sequence[list[int]], vectors: Matrix, *, within: float) -> list[list[int]]:
+    """The places of all vectors by the nearest of the parts' middles, as far as it is ``within`` reach."""
+    if not parts:
+        return []
+    away = np.round(1.0 - vectors @ unit([vectors[part].mean(axis=0) for part in parts]).T, DIGITS)
+    near, far = away.argmin(axis=1), away.min(axis=1)
+    return [np.flatnonzero((near == part) & (far <= within)).tolist() for part in range(len(parts))]
 
 
 def group_of(points: Sequence[Point]) -> Group:
@@ -91,6 +115,12 @@ def unit(vectors: Sequence[Sequence[float]] | Sequence[Matrix]) -> Matrix:
     return unit_vectors
 
 
+def merged(vectors: Matrix) -> Matrix:
+    """What joins what, as average linkage does it, one row a merge: two numbers, the height, the size."""
+    merges: Matrix = fastcluster.linkage(_distances(vectors), method="average", preserve_input=False)
+    return merges
+
+
 def _distances(vectors: Matrix) -> Matrix:
     """Of each pair, the first one's first; piece by piece, as the square of them would take four times the memory."""
     count, start = len(vectors), 0
@@ -118,8 +148,7 @@ def _united(parts: Sequence[list[int]], vectors: Matrix, distance: float) -> lis
     if len(parts) < 2:
         return list(parts)
     centroids = unit([vectors[part].mean(axis=0) for part in parts])
-    merges = fastcluster.linkage(_distances(centroids), method="average", preserve_input=False)
     return [
         sorted(place for part in places for place in parts[part])
-        for places in _cut(merges, len(parts), joining_distance(distance))
+        for places in _cut(merged(centroids), len(parts), joining_distance(distance))
     ]

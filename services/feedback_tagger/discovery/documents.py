@@ -28,6 +28,8 @@ def proposals_document(shown: Sequence[ShownProposal], summary: Mapping[str, Any
                 "share": round(each.rows / rows, 4),
                 "extends": each.proposal.extends,
                 "near": each.proposal.near,
+                "part_of": each.proposal.part_of,
+                "parts": list(each.proposal.parts),
                 "examples": [
                     {"id": example.ref_id or f"row {example.row_id}", "text": _short(example.text)}
                     for example in each.examples

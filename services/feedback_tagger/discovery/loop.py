@@ -28,6 +28,7 @@ from services.feedback_tagger.discovery.documents import (
 from services.feedback_tagger.discovery.likeness import likeness
 from services.feedback_tagger.discovery.naming import SHOWN_TEXTS, Naming, words_for
 from services.feedback_tagger.discovery.placing import KnownGroup, Placement, Rules, placed
+from services.feedback_tagger.discovery.splitting import parts_of
 from services.feedback_tagger.domain.command import Command
 from services.feedback_tagger.domain.spent import NOTHING, Spent
 from services.feedback_tagger.planner.prompt import as_one_line
@@ -129,6 +130,7 @@ class Discovery:
         if await self.store.waiting():
             await self._look()
         await self._name()
+        await self._look_inside()
         await self._accept()
         await self.relabel()
 
@@ -230,6 +232,15 @@ class Discovery:
             )
             await self._between_steps()
 
+    async def _look_inside(self) -> None:
+        """Whether proposals hold two subjects, as far as texts have come or gone since that was asked."""
+        for grown in await self.store.grown(self.embedding_id):
+            parts = await aside(parts_of, await self.store.members(grown.proposal_id), self.rules)
+            await self.store.keep_parts(
+                grown.proposal_id, texts=grown.texts, parts=[len(part.members) for part in parts]
+            )
+            await self._between_steps()
+
     async def _category_vectors(self, number: int) -> dict[str, list[Sequence[float]]]:
         """Of each category its name's vector and those of some of its rows; what has none yet is embedded."""
         texts_of = {
@@ -254,8 +265,9 @@ class Discovery:
             return
         for shown in await self.taxonomy.proposals(examples=0):
             proposal = shown.proposal
-            # One that only its number names, or that may be part of a category, is for a person to judge.
-            if shown.rows < self.accept_rows or not proposal.description or proposal.extends:
+            # One that only its number names, that may be part of a category or be two, is for a person to judge.
+            fit = proposal.description and not proposal.extends and not proposal.parts
+            if shown.rows < self.accept_rows or not fit:
                 continue
             command = Command(
                 command_id=f"automatic-{proposal.proposal_id}",

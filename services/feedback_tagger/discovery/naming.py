@@ -15,7 +15,10 @@ from services.feedback_tagger.planner.injection import trips
 from services.feedback_tagger.planner.prompt import Hex, as_one_line, packed
 from services.feedback_tagger.prompting import PriceOf, spent_on
 from shared.errors import PermanentError
+from shared.logs import logger
 from shared.model.port import Model, Request, Text, Turn
+
+log = logger("discovery")
 
 SHOWN_TEXTS = 12
 SHOWN_CHARACTERS = 300
@@ -47,7 +50,7 @@ class Naming:
     async def name(self, texts: Sequence[str], taken: Collection[str]) -> tuple[Named | None, Spent]:
         """None where no answer is fit. Raises TransientError while the model is away."""
         shown = harmless(texts)
-        spent = NOTHING
+        spent, bare = NOTHING, None
         if not shown:
             return None, spent
         prompt = packed(_system(taken), shown, token_hex=self.token_hex)
@@ -61,13 +64,15 @@ class Naming:
         for _ in range(TRIES):
             try:
                 reply = await self.model.converse(request)
-            except PermanentError:
-                return None, spent
+            except PermanentError as error:
+                log.warning("not_named", reason=error.reason)
+                return bare, spent
             spent += spent_on(reply, request, self.price_of(self.model_id))
             named = read_name(reply.text, taken)
-            if named is not None:
+            if named is not None and named.description:
                 return named, spent
-        return None, spent
+            bare = named or bare
+        return bare, spent
 
 
 def harmless(texts: Sequence[str]) -> list[str]:
@@ -77,18 +82,22 @@ def harmless(texts: Sequence[str]) -> list[str]:
 
 
 def read_name(answer: str, taken: Collection[str]) -> Named | None:
-    """``name | description``, one line and nothing else."""
+    """``name | description``, one line and nothing else.
+
+    A sentence that seems to speak to a model is left out, and a person has to judge the name without it: the check is
+    broad, and honest sentences about choices and numbers trip it too.
+    """
     lines = [line.strip() for line in answer.strip().splitlines() if line.strip()]
     if len(lines) != 1:
         return None
     name, bar, description = (part.strip() for part in lines[0].partition("|"))
-    if not bar or fault_of(name) or folded(name) in {folded(each) for each in taken}:
+    if not bar or fault_of(name) or trips(name) or folded(name) in {folded(each) for each in taken}:
         return None
     if not description or len(description) > LONGEST_DESCRIPTION or not description.isprintable():
         return None
-    if holds_markup(description.replace('"', "")) or trips(description):
+    if holds_markup(description.replace('"', "")):
         return None
-    return Named(" ".join(name.split()), " ".join(description.split()))
+    return Named(" ".join(name.split()), "" if trips(description) else " ".join(description.split()))
 
 
 def words_for(number: int, texts: Sequence[str]) -> Named:

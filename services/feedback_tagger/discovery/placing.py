@@ -7,7 +7,7 @@ never draws it elsewhere.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from services.feedback_tagger.discovery.clustering import Group, Point, grouped, joining_distance, nearest
+from services.feedback_tagger.discovery.clustering import Group, Point, grouped, joining_distance, nearest, reach
 
 MOST_GROUPED = 3_000
 """Pairs of texts grow with the square: of more texts so many are grouped, and the others join what comes out."""
@@ -21,7 +21,7 @@ class Rules:
     least: int
 
 
-RULES = Rules(distance=0.7, least=10)
+RULES = Rules(distance=0.75, least=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def placed(texts: Sequence[Point], known: Sequence[KnownGroup], rules: Rules) ->
     least = max(2, rules.least * len(some) // max(1, len(rest)))
     found_groups = grouped(some, distance=rules.distance, least=least)
     taken = {digest for group in found_groups for digest, _ in group.members}
-    new = _with_others(found_groups, [text for text in rest if text.digest not in taken], within)
+    new = _with_others(found_groups, [text for text in rest if text.digest not in taken], reach(rules.distance))
     new = [group for group in new if len(group.members) >= rules.least]
     placed_now = {digest for group in new for digest, _ in group.members}
     left = [text.digest for text in rest if text.digest not in placed_now]

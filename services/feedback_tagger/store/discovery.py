@@ -44,6 +44,15 @@ class KnownProposal:
 
 
 @dataclass(frozen=True, slots=True)
+class Grown:
+    """A proposal with other members than when somebody last asked whether it holds two subjects; ``texts`` counts
+    them."""
+
+    proposal_id: int
+    texts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Unnamed:
     """A proposal without a name, its middle, and texts near to it."""
 
@@ -122,6 +131,18 @@ class DiscoveryStore(Protocol):
         self, proposal_id: int, name: str, description: str, *, extends: str, near: int | None, spent: Spent = NOTHING
     ) -> None:
         """Unless it has one."""
+        ...
+
+    async def grown(self, model_id: str) -> list[Grown]:
+        """Those that wait for a decision."""
+        ...
+
+    async def members(self, proposal_id: int) -> list[Vector]:
+        """The texts of a proposal that have a vector of its own model."""
+        ...
+
+    async def keep_parts(self, proposal_id: int, *, texts: int, parts: Sequence[int]) -> None:
+        """How many texts each subject would have that it was found to hold, when it had ``texts``; none: it is one."""
         ...
 
     async def category_texts(self, *, each: int) -> list[tuple[str, list[UnknownRow]]]:

@@ -1,16 +1,15 @@
 """What discovery keeps, on either engine."""
 
+import json
 import random
-import sys
-from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from services.feedback_tagger.domain.spent import NANO, NOTHING, Spent
 from services.feedback_tagger.store.discovery import (
+    Grown,
     KnownProposal,
-    Member,
     Pass,
     Placing,
     UnknownRow,
@@ -18,6 +17,7 @@ from services.feedback_tagger.store.discovery import (
     Vector,
 )
 from services.feedback_tagger.store.sql_taxonomy import locked_head, nearest_rows, text_shown
+from services.feedback_tagger.store.sql_vectors import add_members, as_bytes, as_numbers, read_members
 from services.feedback_tagger.store.statements import ROWS_AT_ONCE, Database, Statements, first, in_transaction, places
 from shared.backoff import Uniform
 
@@ -103,7 +103,7 @@ class SqlDiscovery:
                 {
                     "text_digest": vector.digest,
                     "model_id": model_id,
-                    "vector": _as_bytes(vector.numbers),
+                    "vector": as_bytes(vector.numbers),
                     "tokens": vector.tokens,
                 }
                 for vector in vectors
@@ -129,7 +129,7 @@ class SqlDiscovery:
                 f" and text_digest in ({places(some)}) order by text_digest",
                 [model_id, *some],
             )
-        return [Vector(row["text_digest"], _as_numbers(row["vector"])) for row in found]
+        return [Vector(row["text_digest"], as_numbers(row["vector"])) for row in found]
 
     async def unplaced(self, model_id: str, *, at_most: int) -> list[Vector]:
         rows = await self._fetch(
@@ -140,7 +140,7 @@ class SqlDiscovery:
             " order by case when text.looked_at is null then 0 else 1 end, there.text_digest limit %s",
             [model_id, at_most],
         )
-        return [Vector(row["text_digest"], _as_numbers(row["vector"])) for row in rows]
+        return [Vector(row["text_digest"], as_numbers(row["vector"])) for row in rows]
 
     async def taking(self, model_id: str) -> list[KnownProposal]:
         rows = await self._fetch(
@@ -148,7 +148,7 @@ class SqlDiscovery:
             " and model_id = %s order by proposal_id",
             [model_id],
         )
-        return [KnownProposal(row["proposal_id"], _as_numbers(row["centroid"])) for row in rows]
+        return [KnownProposal(row["proposal_id"], as_numbers(row["centroid"])) for row in rows]
 
     async def place(self, number: int, model_id: str, placing: Placing) -> bool:
         async def end(statements: Statements) -> bool:
@@ -161,7 +161,7 @@ class SqlDiscovery:
                     "state": "proposed",
                     "pass_no": number,
                     "model_id": model_id,
-                    "centroid": _as_bytes(new.centroid),
+                    "centroid": as_bytes(new.centroid),
                 }
                 proposal = await statements.insert("feedback_proposal", row, key="proposal_id")
                 members += [(proposal, member) for member in new.members]
@@ -173,7 +173,7 @@ class SqlDiscovery:
                     "reason": f"{len(new.members)} texts without a category mean alike",
                 }
                 await statements.insert("feedback_taxonomy_event", event, key="event_id")
-            await _add_members(statements, members)
+            await add_members(statements, members)
             for some in _pieces(sorted(placing.seen)):
                 await statements.execute(
                     "update feedback_text set looked_at = current_timestamp(6) where looked_at is null"  # noqa: S608
@@ -205,7 +205,7 @@ class SqlDiscovery:
                     Unnamed(
                         row["proposal_id"],
                         row["pass_no"],
-                        _as_numbers(row["centroid"]),
+                        as_numbers(row["centroid"]),
                         [text_shown(each["title"], each["feedback"]) for each in near],
                         int(row["row_count"]),
                     )
@@ -228,6 +228,28 @@ class SqlDiscovery:
                 await _add_spent(statements, row["pass_no"], spent)
 
         await in_transaction(self._database, keep, self._uniform)
+
+    async def grown(self, model_id: str) -> list[Grown]:
+        rows = await self._fetch(
+            "select proposal.proposal_id, count(*) as texts from feedback_proposal proposal"
+            " join feedback_membership member on member.proposal_id = proposal.proposal_id"
+            " where proposal.state = 'proposed' and proposal.model_id = %s"
+            " group by proposal.proposal_id, proposal.checked_texts having count(*) <> proposal.checked_texts"
+            " order by proposal.proposal_id",
+            [model_id],
+        )
+        return [Grown(row["proposal_id"], int(row["texts"])) for row in rows]
+
+    async def members(self, proposal_id: int) -> list[Vector]:
+        return await in_transaction(
+            self._database, lambda statements: read_members(statements, proposal_id), self._uniform
+        )
+
+    async def keep_parts(self, proposal_id: int, *, texts: int, parts: Sequence[int]) -> None:
+        await self._execute(
+            "update feedback_proposal set checked_texts = %s, parts = %s where proposal_id = %s",
+            [texts, json.dumps(list(parts)), proposal_id],
+        )
 
     async def category_texts(self, *, each: int) -> list[tuple[str, list[UnknownRow]]]:
         async def read(statements: Statements) -> list[tuple[str, list[UnknownRow]]]:
@@ -329,15 +351,6 @@ async def _still_take(statements: Statements, placing: Placing) -> bool:
     return not decided
 
 
-async def _add_members(statements: Statements, members: Sequence[tuple[int, Member]]) -> None:
-    """A text that is in a proposal by now stays there."""
-    rows = [
-        {"text_digest": member.digest, "proposal_id": proposal, "distance": member.distance}
-        for proposal, member in sorted(members, key=lambda each: each[1].digest)
-    ]
-    await statements.insert_missing("feedback_membership", rows, key="text_digest")
-
-
 async def _add_spent(statements: Statements, number: int, spent: Spent) -> None:
     names = [each.name for each in fields(Spent)]
     await statements.execute(
@@ -349,19 +362,3 @@ async def _add_spent(statements: Statements, number: int, spent: Spent) -> None:
 
 def _pieces(values: Sequence[str]) -> list[Sequence[str]]:
     return [values[start : start + ROWS_AT_ONCE] for start in range(0, len(values), ROWS_AT_ONCE)]
-
-
-def _as_bytes(numbers: Sequence[float]) -> bytes:
-    packed = array("f", numbers)
-    if sys.byteorder == "big":
-        packed.byteswap()
-    return packed.tobytes()
-
-
-def _as_numbers(packed: bytes) -> Sequence[float]:
-    # Not a tuple of floats, which would take ten times the memory.
-    numbers = array("f")
-    numbers.frombytes(bytes(packed))
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers

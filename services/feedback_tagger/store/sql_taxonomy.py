@@ -8,7 +8,17 @@ from typing import Any
 from services.feedback_tagger.domain.category_name import folded
 from services.feedback_tagger.domain.command import Command
 from services.feedback_tagger.store.command_log import earlier_outcome, kept_outcome
-from services.feedback_tagger.store.statements import Database, Statements, first, in_transaction, places, seconds
+from services.feedback_tagger.store.discovery import NewProposal, Vector
+from services.feedback_tagger.store.sql_vectors import add_members, as_bytes, read_members
+from services.feedback_tagger.store.statements import (
+    ROWS_AT_ONCE,
+    Database,
+    Statements,
+    first,
+    in_transaction,
+    places,
+    seconds,
+)
 from services.feedback_tagger.store.taxonomy import (
     Example,
     KnownCategory,
@@ -21,7 +31,8 @@ from shared.backoff import Uniform
 from shared.errors import PermanentError
 
 _PROPOSAL = (
-    "select proposal_id, state, name, description, extends_name, near_proposal, category_id, into_proposal"
+    "select proposal_id, state, name, description, extends_name, near_proposal, category_id, into_proposal,"
+    " part_of, parts"
     " from feedback_proposal"
 )
 
@@ -154,6 +165,41 @@ class SqlChanging:
             "update feedback_membership set proposal_id = %s where proposal_id = %s", [into, proposal_id]
         )
         return texts
+
+    async def members(self, proposal_id: int) -> list[Vector]:
+        return await read_members(self._statements, proposal_id)
+
+    async def split(self, proposal_id: int, parts: Sequence[NewProposal]) -> list[int]:
+        whole = await first(
+            self._statements, "select pass_no, model_id from feedback_proposal where proposal_id = %s", [proposal_id]
+        )
+        assert whole is not None
+        numbers = []
+        for part in parts:
+            row = {
+                "state": "proposed",
+                "pass_no": whole["pass_no"],
+                "model_id": whole["model_id"],
+                "centroid": as_bytes(part.centroid),
+                "part_of": proposal_id,
+            }
+            numbers.append(await self._statements.insert("feedback_proposal", row, key="proposal_id"))
+        moved = [(number, member) for number, part in zip(numbers, parts, strict=True) for member in part.members]
+        digests = [member.digest for _, member in moved]
+        for start in range(0, len(digests), ROWS_AT_ONCE):
+            some = digests[start : start + ROWS_AT_ONCE]
+            await self._statements.execute(
+                "delete from feedback_membership where proposal_id = %s"  # noqa: S608  placeholders alone are put in
+                f" and text_digest in ({places(some)})",
+                [proposal_id, *some],
+            )
+        await add_members(self._statements, moved)
+        await self._statements.execute(
+            "update feedback_membership set proposal_id = %s where proposal_id = %s", [numbers[0], proposal_id]
+        )
+        # Merged into none: a task that runs an older release must not add texts to it either, and knows no other word.
+        await self._decide(proposal_id, "merged")
+        return numbers
 
     async def note(self, kind: str, reason: str, *, name: str = "", **ids: int | None) -> None:
         categories = None
@@ -319,11 +365,13 @@ def text_shown(title: str | None, feedback: str) -> str:
 def _as_proposal(row: Mapping[str, Any]) -> Proposal:
     return Proposal(
         proposal_id=row["proposal_id"],
-        state=row["state"],
+        state="split" if row["state"] == "merged" and row["into_proposal"] is None else row["state"],
         name=row["name"],
         description=row["description"],
         extends=row["extends_name"],
         near=row["near_proposal"],
         category_id=row["category_id"],
         into=row["into_proposal"],
+        part_of=row["part_of"],
+        parts=json.loads(row["parts"] or "[]"),
     )

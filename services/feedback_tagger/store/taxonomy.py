@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from services.feedback_tagger.domain.command import Command
+from services.feedback_tagger.store.discovery import NewProposal, Vector
 
 Outcome: TypeAlias = Mapping[str, Any]
 
@@ -18,7 +19,8 @@ class KnownCategory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """``state``: proposed, accepted, rejected or merged. ``extends`` names the category that it looks like."""
+    """``state``: proposed, accepted, rejected, merged or split. ``extends`` names the category that it looks like;
+    ``parts`` has the sizes of the subjects that it seems to hold, if they are two."""
 
     proposal_id: int
     state: str
@@ -28,6 +30,8 @@ class Proposal:
     near: int | None = None
     category_id: int | None = None
     into: int | None = None
+    part_of: int | None = None
+    parts: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,15 @@ class Changing(Protocol):
 
     async def merge(self, proposal_id: int, into: int) -> int:
         """Its texts go over to the other proposal; how many."""
+        ...
+
+    async def members(self, proposal_id: int) -> list[Vector]:
+        """Its texts that have a vector of its own model."""
+        ...
+
+    async def split(self, proposal_id: int, parts: Sequence[NewProposal]) -> list[int]:
+        """Proposals with these texts instead of it, their numbers in the same order. A text that is in no part goes to
+        the first."""
         ...
 
     async def note(self, kind: str, reason: str, *, name: str = "", **ids: int | None) -> None:
