@@ -4,6 +4,7 @@ import typer
 
 from cli.categories import categories
 from cli.corrections import accuracy, correct, set_categories
+from cli.cost import cost
 from cli.decisions import approve, decline, reassign
 from cli.demo import demo
 from cli.directory import directory
@@ -15,6 +16,7 @@ from cli.policy import policy
 from cli.quality import evaluate as evaluate_feedback
 from cli.quote import quote
 from cli.redrive import redrive
+from cli.runs import runs
 from cli.status import status
 from cli.tickets import tickets
 from cli.trace import trace
@@ -33,6 +35,7 @@ app.command()(down)
 app.command("eval")(evaluate)
 app.command()(status)
 app.command()(redrive)
+app.command()(cost)
 app.command()(doctor)
 tickets.command()(trace)
 for decide in (approve, decline, reassign):
@@ -45,5 +48,6 @@ feedback.command("evaluate")(evaluate_feedback)
 feedback.add_typer(categories, name="categories")
 app.add_typer(tickets, name="tickets")
 app.add_typer(feedback, name="feedback")
+app.add_typer(runs, name="runs")
 app.add_typer(directory, name="directory")
 app.add_typer(policy, name="policy")

@@ -39,13 +39,19 @@ def print_json(value: Any) -> None:
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", right: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    title: str = "",
+    right: Sequence[str] = (),
+    whole: Sequence[str] = (),
 ) -> None:
-    """``right`` names the columns of figures."""
+    """``right`` names the columns of figures, ``whole`` those that are never broken: ids to copy."""
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         figures = name in right
-        table.add_column(name, justify="right" if figures else "left", no_wrap=figures, overflow="fold")
+        kept = figures or name in whole
+        table.add_column(name, justify="right" if figures else "left", no_wrap=kept, overflow="fold")
     for row in rows:
         table.add_row(*(printable(cell) for cell in row))
     console().print(table)

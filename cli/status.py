@@ -113,9 +113,9 @@ def _show(look: Snapshot, needs: Sequence[str]) -> None:
                 if each.wanted is not None
             ),
             ("stream", ("; ".join(held) or "no lease yet") + late),
-            ("tickets", f"{look.awaiting} not over, {look.overdue} overdue"),
+            ("tickets", f"{look.awaiting} on the sweeper's agenda, {look.overdue} of them overdue"),
             *((f"  {status}", count) for status, count in look.tickets.items()),
-            *((f"spent, {spend.account}", _spent(spend)) for spend in look.spend),
+            *((f"budget, {spend.account}", _spent(spend)) for spend in look.spend),
             *(("run, open", _open(run)) for run in open_runs),
             *((f"run, {run.status}", _over(run, look)) for run in over),
             *((f"no {part}", why) for part, why in look.not_seen.items()),
@@ -134,7 +134,7 @@ def _age(seconds: float | None) -> str:
 
 def _spent(spend: SpendLook) -> str:
     amount = "${:,.4f} of ${:,.2f}" if spend.unit == "$" else "{:,.0f} of {:,.0f} tokens"
-    return f"{amount.format(spend.spent, spend.limit or 0)} today ({spend.share or 0:.0%})"
+    return f"{amount.format(spend.spent, spend.limit or 0)} spent or set aside today ({spend.share or 0:.0%})"
 
 
 def _open(run: RunLook) -> str:

@@ -135,13 +135,15 @@ def outcome(state: RunState) -> RunStatus:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a report says beside the run's own figures: the prices' date, and how many rows it puts into one prompt.
+    """What a report says beside the run's own figures: the prices' date, how many rows it puts into one prompt, and
+    which model is asked.
 
-    Both are empty where whoever reports does not ask the model.
+    All are empty where whoever reports does not ask the model.
     """
 
     prices_as_of: str = ""
     rows_per_prompt: int | None = None
+    model_id: str = ""
 
 
 def repeat_document(state: RunState, *, now: float, unknown: str, terms: Terms = Terms()) -> dict[str, Any]:
@@ -214,6 +216,7 @@ def document(
         },
         "throttles": state.spent.throttles,
         "cost": _cost(state, terms),
+        "model": terms.model_id or None,
         "tier": str(state.expected.get("tier", "default")),
         "lane": str(state.expected.get("lane", "realtime")),
         "batch": [dict(part) for part in batch],
