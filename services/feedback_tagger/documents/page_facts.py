@@ -65,6 +65,7 @@ _PRODUCTS = frozenset(
 )
 # Prices that the shop shows as what the thing used to cost.
 _FORMER_PRICES = frozenset({"listprice", "strikethroughprice", "srp", "msrp", "regularprice"})
+_FORMER_PLACES = ("og:price:standard_amount", "product:price:standard_amount", "product:original_price:amount")
 _PLAIN_PRICE = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,4})?")
 _WRAPPING = re.compile(r"<!--|-->|^\s*(?://)?\s*(?:<!\[CDATA\[|\]\]>)|;\s*$|^\s*//.*$", re.MULTILINE)
 _TRAILING_COMMA = re.compile(r",\s*([}\]])")
@@ -107,7 +108,9 @@ def read_page(source: str) -> Page:
     # From the most exact to the least: a name that a better source has is not looked up in a worse one.
     facts = _from_nodes(_json_ld(tree), heading, "json-ld")
     facts = _completed(facts, _from_nodes(microdata_items(tree), heading, "microdata"))
-    facts = _completed(facts, _open_graph(tree))
+    said = _metas(tree)
+    graph = _open_graph(said)
+    facts = _completed(_without_former_price(facts, graph, said), graph)
     text = text_of_tree(tree, about=TEXT_CHARACTERS)[:TEXT_CHARACTERS]
     if not facts and not text:
         raise UnreadablePage("holds neither marks for machines nor any text")
@@ -124,6 +127,21 @@ def _completed(facts: dict[Name, Fact], more: dict[Name, Fact]) -> dict[Name, Fa
         # It means another price, maybe in another currency.
         more = {name: fact for name, fact in more.items() if name != "currency"}
     return {**more, **facts}
+
+
+def _without_former_price(
+    facts: dict[Name, Fact], graph: Mapping[Name, Fact], said: Mapping[str, str]
+) -> dict[Name, Fact]:
+    """Shops forget their sales in JSON-LD: no price that Open Graph calls the former one beside a lower one of now."""
+    former = next((found for place in _FORMER_PLACES if (found := price_in(said.get(place, "")))), None)
+    old, new = facts.get("price"), graph.get("price")
+    if former is None or old is None or new is None:
+        return facts
+    currencies = {each["currency"].value for each in (facts, graph) if "currency" in each}
+    is_former = Decimal(old.value) == Decimal(former) > Decimal(new.value)
+    if not is_former or len(currencies) > 1:
+        return facts
+    return {name: fact for name, fact in facts.items() if name != "price"}
 
 
 def valid(name: Name, text: str) -> str | None:
@@ -272,10 +290,14 @@ def _amount(offer: _Offer) -> Decimal:
         return Decimal("Infinity")
 
 
-def _open_graph(tree: html.HtmlElement) -> dict[Name, Fact]:
+def _metas(tree: html.HtmlElement) -> dict[str, str]:
     said: dict[str, str] = {}
     for meta in tree.xpath("//meta[@property and @content]")[:MOST_METAS]:
         said.setdefault(meta.get("property").strip().lower(), meta.get("content").strip())
+    return said
+
+
+def _open_graph(said: Mapping[str, str]) -> dict[Name, Fact]:
     if "product" not in said.get("og:type", "").lower() and not any(
         name.startswith(("product:", "og:price:")) for name in said
     ):
