@@ -4,6 +4,7 @@ A row's records are stored all or none, once, whoever races; what a run counts i
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,9 +14,11 @@ import pytest
 
 from services.feedback_tagger.domain.feedback import Feedback, Row
 from services.feedback_tagger.domain.run import RunState
-from services.feedback_tagger.domain.task_table import COMMON_COLUMNS, Record, TaskTable
+from services.feedback_tagger.domain.task_table import COMMON_COLUMNS, Record, TaskTable, Value
 from services.feedback_tagger.store.opened import Store, door_to, migrate_store, open_store
 from services.feedback_tagger.store.port import ChunkResult, Ingested, LabelledRow, NewRun, RowStore, RunStore
+from services.feedback_tagger.tasks.email_routing import TABLE as EMAILS
+from services.feedback_tagger.tasks.product_facts import TABLE as FACTS
 from services.feedback_tagger.tasks.sentiment import TABLE as SENTIMENT
 from shared.errors import PermanentError
 from tests.support.databases import Sql
@@ -285,3 +288,89 @@ async def test_sentiment_counts_the_latest_row_of_an_id_by_aspect_and_month(rows
 async def test_the_table_of_sentiment_takes_no_polarity_that_is_none(rows: RowStore, record: Record) -> None:
     with pytest.raises(PermanentError, match="refuses the values"):
         await rows.finish_chunk(a_chunk(0, a_row("a", record), table=SENTIMENT))
+
+
+def an_email(**changes: Value) -> Record:
+    plain: Record = {
+        "department": "billing", "priority": "normal", "language": "en", "subject": "Rechnung 💶",
+        "sender_domain": "a.example",
+        "message_id": "<1@a.example>", "sent_at": None, "attachments": "[]",
+    }  # fmt: skip
+    return {**plain, **changes}
+
+
+async def test_emails_are_counted_by_department_and_month_with_and_without_attachments(
+    rows: RowStore, sql: Sql
+) -> None:
+    sent = datetime(2024, 3, 31, 23, 59, 0, 123_456, tzinfo=UTC)
+    mails = [
+        an_email(priority="urgent", sent_at=sent, attachments='[{"name": "r.pdf", "bytes": 7}]'),
+        an_email(priority="low", language="und", subject=None, sender_domain=None, message_id=None),
+        an_email(department="unassigned"),
+    ]
+    await rows.finish_chunk(a_chunk(0, *(a_row(f"m-{place}", mail) for place, mail in enumerate(mails)), table=EMAILS))
+    assert await rows.known(["m-0", "m-9"], table=EMAILS) == {"m-0"}
+    (first, second, _) = await sql.dicts("select * from feedback_email order by row_identity")
+    assert (first["subject"], first["sent_at"].replace(tzinfo=UTC)) == ("Rechnung 💶", sent)
+    assert json.loads(first["attachments"]) == [{"name": "r.pdf", "bytes": 7}]
+    assert (second["subject"], second["sent_at"], json.loads(second["attachments"])) == (None, None, [])
+    counts = ("email_count", "low_count", "normal_count", "high_count", "urgent_count", "with_attachments_count")
+    by_department = await sql.dicts("select * from feedback_email_by_department order by department")
+    assert [(row["department"], *(int(row[name]) for name in counts)) for row in by_department] == [
+        ("billing", 2, 1, 0, 0, 1, 1),
+        ("unassigned", 1, 0, 1, 0, 0, 0),
+    ]
+    by_month = await sql.rows(
+        "select month, department, priority, language, email_count from feedback_email_by_month order by 2, 3"
+    )
+    assert [(str(month), *rest) for month, *rest in by_month] == [
+        ("2024-03-01", "billing", "low", "und", 1),
+        ("2024-03-01", "billing", "urgent", "en", 1),
+        ("2024-03-01", "unassigned", "normal", "en", 1),
+    ]
+
+
+def a_fact(name: str, value: str, *, source: str = "json-ld", url: str | None = "https://shop.example/1") -> Record:
+    return {"url": url, "name": name, "value": value, "source": source, "evidence": value}
+
+
+async def test_a_page_is_shown_as_it_was_read_last_and_every_reading_is_kept(rows: RowStore, sql: Sql) -> None:
+    def read_on(day: int, identity: str, *facts: Record) -> LabelledRow:
+        row = a_row(identity, *facts)
+        moment = datetime(2024, 3, day, tzinfo=UTC)
+        return replace(row, row=replace(row.row, feedback=replace(row.row.feedback, create_date=moment)))
+
+    old = read_on(1, "old", a_fact("title", "Cam"), a_fact("price", "1299.0000"), a_fact("currency", "EUR"))
+    new = read_on(2, "new", a_fact("title", "Cam"), a_fact("price", "999"), a_fact("brand", "Lumen", source="model"))
+    nameless = read_on(1, "nameless", a_fact("price", "5", url=None))
+    silent = read_on(1, "silent", {"url": "https://shop.example/2"})
+    await rows.finish_chunk(a_chunk(0, new, old, nameless, silent, table=FACTS))
+    pages = await sql.dicts("select * from product_page order by row_identity")
+    shown = ("row_identity", "title", "brand", "price", "currency", "marked_count", "model_count")
+    assert [tuple(page[name] for name in shown) for page in pages] == [
+        ("nameless", None, None, Decimal(5), None, 1, 0),
+        ("new", "Cam", "Lumen", Decimal(999), None, 2, 1),
+        ("silent", None, None, None, None, 0, 0),
+    ]
+    readings = await sql.rows("select row_identity, price from product_page_reading where url like '%/1' order by 1")
+    assert readings == [("new", Decimal(999)), ("old", Decimal(1299))]
+    by_source = await sql.rows("select name, source, fact_count from product_fact_by_source order by 1, 2")
+    assert by_source == [
+        ("brand", "model", 1), ("currency", "json-ld", 1), ("price", "json-ld", 3), ("title", "json-ld", 2),
+    ]  # fmt: skip
+
+
+async def test_the_tables_of_emails_and_facts_take_nothing_that_is_none(rows: RowStore) -> None:
+    # One database for all of them: making one takes longer than asking it.
+    refused: tuple[tuple[TaskTable, Record], ...] = (
+        (EMAILS, an_email(priority="soon")),
+        (EMAILS, an_email(department=None)),
+        (FACTS, a_fact("colour", "red")),
+        (FACTS, a_fact("price", "5", source="a guess")),
+        (FACTS, {"url": None, "name": "price", "value": None, "source": "json-ld"}),
+        (FACTS, {"url": None, "value": "5", "source": "json-ld"}),
+    )
+    for number, (table, record) in enumerate(refused):
+        with pytest.raises(PermanentError, match="refuses the values"):
+            await rows.finish_chunk(a_chunk(number, a_row("a", record), table=table))
+        assert await rows.known(["a"], table=table) == set()
