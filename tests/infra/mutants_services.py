@@ -67,6 +67,7 @@ SERVICES: tuple[Mutant, ...] = (
         "resources = var.role_arns",
         'resources = ["*"]',
     ),
+    Mutant("a failed deployment cannot say why", "modules/pipeline/roles.tf", '"ecs:ListTasks"', '"ecs:ListClusters"'),
     Mutant("tags can be moved", "modules/repository/main.tf", '"IMMUTABLE"', '"MUTABLE"'),
     Mutant(
         "the agent acts by itself",

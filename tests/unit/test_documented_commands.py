@@ -17,7 +17,13 @@ from cli.app import app
 from tests.support.documented import DOCUMENTS, ROOT, Line, anchors_of, commands, lines_of
 
 LINES = [line for path in DOCUMENTS for line in lines_of(path)]
-COMMANDS_OF_THE_CLI_ALONE = {("ecr", "get-login-password"), ("s3", "cp"), ("s3", "sync"), ("s3", "ls")}
+COMMANDS_OF_THE_CLI_ALONE = {
+    ("ecr", "get-login-password"),
+    ("logs", "tail"),
+    ("s3", "cp"),
+    ("s3", "sync"),
+    ("s3", "ls"),
+}
 OPTIONS_OF_THE_CLI = {"query", "output", "region", "profile", "endpoint-url", "max-items", "starting-token"}
 # What the CLI calls otherwise than the SDK's model: an address of ours would look like AWS's own.
 RENAMED = {"notification-endpoint": "endpoint"}
