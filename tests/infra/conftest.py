@@ -37,9 +37,15 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def whole(tree: Path) -> Whole:
+def whole(request: pytest.FixtureRequest) -> Whole:
     """The stack with every option on."""
-    return terraform.whole_of(tree, EVERYTHING)
+
+    def applied() -> Whole:
+        tree: Path = request.getfixturevalue("tree")
+        return terraform.whole_of(tree, EVERYTHING)
+
+    source = Path(os.environ.get(OTHER_TREE, terraform.TREE))
+    return terraform.whole_kept(source, EVERYTHING, applied)
 
 
 def _leave_out(reason: str) -> NoReturn:

@@ -4,12 +4,14 @@ Needs ``terraform`` and the provider hashicorp/aws, but no account: the provider
 so that neither lock files nor modules are left in the tree.
 """
 
+import fcntl
+import hashlib
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +98,36 @@ class Whole:
     def documents(self) -> list[Made]:
         """Every ``aws_iam_policy_document``, whose ``statement`` is what it says."""
         return [made for made in self.made if made.type == "aws_iam_policy_document"]
+
+
+def whole_kept(source: Path, variables: str, apply: Callable[[], Whole]) -> Whole:
+    """What ``apply`` makes of ``source``, from a file if these very sources were applied before.
+
+    An apply takes a minute and more, and each worker of a test run would make its own: the first one writes the file,
+    the others wait for it. What may be read by Terraform is part of the file's name.
+    """
+    folder = ROOT / "build" / "terraform-whole"
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / f"{_digest(source, variables)}.json"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            whole = apply()
+            for old in folder.glob("*.json"):
+                old.unlink()
+            written = folder / "new"
+            written.write_text(json.dumps([asdict(made) for made in whole.made]))
+            written.replace(kept)
+    return Whole(tuple(Made(**made) for made in json.loads(kept.read_text())))
+
+
+def _digest(source: Path, variables: str) -> str:
+    digest = hashlib.sha256(variables.encode())
+    for top in (source, ROOT / "infra", ROOT / "services", ROOT / "shared"):
+        for file in sorted(top.rglob("*")):
+            if file.is_file() and not {".terraform", "__pycache__"} & set(file.parts):
+                digest.update(f"{file.relative_to(top)}\n".encode() + file.read_bytes())
+    return digest.hexdigest()[:32]
 
 
 def whole_of(tree: Path, variables: str, folder: str = "stack") -> Whole:
