@@ -21,6 +21,7 @@ from services.feedback_tagger.discovery.placing import RULES, Rules
 from services.feedback_tagger.discovery.splitting import parts_of
 from services.feedback_tagger.domain.headers import Headers
 from services.feedback_tagger.domain.run import RunState, Terms
+from services.feedback_tagger.domain.spent import NANO
 from services.feedback_tagger.domain.taxonomy import Taxonomy
 from services.feedback_tagger.domain.unpacking import LARGEST_FILE_BYTES
 from services.feedback_tagger.entrances import Entrances
@@ -54,8 +55,10 @@ from shared.idempotency.standing import StandingClaim
 from shared.lifecycle import Loop
 from shared.model.batch_jobs import BatchJobs
 from shared.model.embeddings import Embedder
+from shared.model.job_budget import JobBudget
 from shared.model.port import Model
 from shared.model.prices import PRICES
+from shared.model.spend import Spend
 from shared.notifications.port import Notifications
 from shared.queue.consumer import Consumer, ConsumerSettings, Handler
 from shared.queue.dead_letters import OnDeadLetter
@@ -70,6 +73,8 @@ RUN_SECONDS = 5.0
 RETRY = Backoff(base=0.5, cap=600.0)
 # A chunk may wait for its budget overnight: a failure before that and one after it are no outage of a night.
 TRANSIENT_FAILURES = 10
+# A job takes this part of the day's budget at most, by estimate: one that took all of it would rarely find room.
+JOBS_A_DAY = 4
 # A loop is stuck if it has not turned for several long polls with their retries.
 STALLED_SECONDS = 120.0
 
@@ -102,6 +107,7 @@ class Ports:
     upkeep: Upkeep
     batches: BatchStore
     batch_jobs: BatchJobs
+    spend: Spend
     ticket_outcomes: OutcomeStore
     commands: CommandLog
     taxonomy: TaxonomyStore
@@ -121,6 +127,7 @@ class Limits:
     pool_workers: int
     singles_workers: int
     run_usd: float | None
+    usd_per_day: float
     sweep_seconds: float
     stuck_run_seconds: float
     long_poll_seconds: int
@@ -178,10 +185,11 @@ def loops(
         )
 
     file_asker = asker(ports.model)
+    day_limit = int(limits.usd_per_day * NANO)
 
     def terms(run: RunState) -> Terms:
         now_at = rows_per_prompt(limits.rows_per_prompt, run.agreement, least=file_asker.agreement_least)
-        return Terms(limits.prices_as_of, now_at)
+        return Terms(limits.prices_as_of, now_at, limits.model_id)
 
     ingest = Ingest(
         store=ports.runs,
@@ -213,6 +221,8 @@ def loops(
                 rows_per_prompt=limits.rows_per_prompt,
                 prompt_tokens=limits.prompt_tokens,
                 check_share=limits.agreement_share,
+                price=file_asker.price_of(limits.model_id),
+                most_nano_usd=day_limit // JOBS_A_DAY,
             ),
             price=file_asker.price_of(limits.model_id),
             timeout_hours=None if limits.batch_role_arn is None else limits.batch_timeout_hours,
@@ -288,9 +298,11 @@ def loops(
         chunks=ports.chunks,
         jobs=ports.batch_jobs,
         price_of=limits.price_of,
+        budget=JobBudget(spend=ports.spend, limit=day_limit, now=now),
         role_arn=limits.batch_role_arn,
         timeout_hours=limits.batch_timeout_hours,
         look_seconds=limits.batch_look_seconds,
+        deadline_minutes=limits.deadline_minutes,
         second_model=limits.unsure_model_id is not None,
         uniform=uniform,
         beat=health.watch("batches", stalled_after=STALLED_SECONDS + limits.batch_look_seconds),

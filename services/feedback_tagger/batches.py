@@ -18,6 +18,7 @@ from services.feedback_tagger.aside import aside
 from services.feedback_tagger.batch.merging import Merged, Merger, indexed
 from services.feedback_tagger.batch.records import INPUT, OUTPUT, ROWS, read_chunk_line, read_header
 from services.feedback_tagger.bucket.port import Bucket, ObjectGone
+from services.feedback_tagger.domain.spent import NANO
 from services.feedback_tagger.messages.chunk import with_answers
 from services.feedback_tagger.prompting import PriceOf
 from services.feedback_tagger.store.batches import BatchStore, Part, Progress
@@ -29,6 +30,7 @@ from shared.health import Beat
 from shared.lifecycle import StopEvent
 from shared.logs import logger
 from shared.model.batch_jobs import BatchJobs, JobState, NewJob, job_id
+from shared.model.job_budget import JobBudget
 from shared.queue.message import Outgoing
 from shared.queue.port import Queue
 from shared.queue.sending import send_all
@@ -44,6 +46,11 @@ AGE_SHARE, LONGEST_LOOK_SECONDS = 0.1, 600.0
 CREATION_SECONDS: Final = 4 * 3600.0
 """So long a job's creation is tried again: a right that is missing, a quota of jobs that is full. Then it is asked at
 once instead."""
+ROOM_SECONDS: Final = 25 * 3600.0
+"""So long a job waits for room in the day's budget: a midnight is in it, whenever it begins."""
+OVERDUE_SECONDS, STOPPING_SECONDS = 3600.0, 2 * 3600.0
+"""The service ends a job at its timeout by itself. One that lives so much longer is stopped; and one that does not stop
+for so long after that is taken for ended, or its run would never be."""
 
 
 def look_in(age_seconds: float, least: float) -> float:
@@ -53,7 +60,7 @@ def look_in(age_seconds: float, least: float) -> float:
 @dataclass(slots=True, kw_only=True)
 class Batches:
     """The loop; any number of tasks run it. ``role_arn`` is what the service reads and writes the bucket as, None: no
-    further job is created."""
+    further job is created. ``budget`` is the day's; ``deadline_minutes`` is a file's, None: it has all the time."""
 
     store: BatchStore = field(repr=False)
     rows: RowStore = field(repr=False)
@@ -61,9 +68,11 @@ class Batches:
     chunks: Queue = field(repr=False)
     jobs: BatchJobs = field(repr=False)
     price_of: PriceOf = field(repr=False)
+    budget: JobBudget
     role_arn: str | None
     timeout_hours: int
     look_seconds: float
+    deadline_minutes: float | None = None
     second_model: bool = False
     uniform: Uniform = field(repr=False)
     beat: Beat = field(repr=False)
@@ -104,21 +113,52 @@ class Batches:
         if (reason := self._reason_not_to(part)) is not None:
             await self._merge(part, Progress(reason=reason))
             return
+        day = await self.budget.take(_name(part), part.nano_usd) if part.nano_usd else ""
+        if day is None:
+            await self._find_no_room(part)
+            return
         try:
             arn = await self.jobs.create(self._job(part))
         except TransientError as error:
             if part.age_seconds < CREATION_SECONDS:
                 log.warning("job_not_created", run_id=part.run_id, part=part.part, reason=str(error))
                 again = look_in(part.age_seconds, self.look_seconds)
-                await self.store.note(part.run_id, part.part, Progress(reason=str(error)), look_in=again)
+                progress = Progress(reason=str(error), spent_day=day)
+                await self.store.note(part.run_id, part.part, progress, look_in=again)
                 return
-            await self._merge(part, Progress(reason=f"no job could be created: {error}"))
+            await self._do_without(part, day, str(error))
         except PermanentError as error:
-            await self._merge(part, Progress(reason=f"no job could be created: {error.reason}"))
+            await self._do_without(part, day, error.reason)
         else:
-            submitted = Progress(state="submitted", job_arn=arn, status="Submitted")
+            submitted = Progress(state="submitted", job_arn=arn, status="Submitted", spent_day=day)
             await self.store.note(part.run_id, part.part, submitted, look_in=self.look_seconds)
             log.info("job_created", run_id=part.run_id, part=part.part, job_arn=arn, records=part.records)
+
+    async def _find_no_room(self, part: Part) -> None:
+        """Wait for room: asked at once the rows would cost twice as much, of the same budget. But not for what never
+        comes, nor past the moment from which a job would miss the deadline."""
+        usd = part.nano_usd / NANO
+        if part.nano_usd > self.budget.limit:
+            reason = f"a job may cost ${usd:.2f}, more than the budget of a whole day"
+        elif part.age_seconds >= self._patience():
+            reason = f"no room for ${usd:.2f} in the day's budget after {part.age_seconds / 3600:.0f} hours"
+        else:
+            waits = Progress(reason=f"waits for ${usd:.2f} of the day's budget")
+            log.warning("job_waits_for_the_budget", run_id=part.run_id, part=part.part, usd=usd)
+            again = min(LONGEST_LOOK_SECONDS, self.budget.until_next_day())
+            await self.store.note(part.run_id, part.part, waits, look_in=again)
+            return
+        await self._merge(part, Progress(reason=reason))
+
+    def _patience(self) -> float:
+        spare = None if self.deadline_minutes is None else 60 * self.deadline_minutes - 3600 * self.timeout_hours
+        # Below zero somebody asked for a job though the deadline leaves it no time: then it is not what counts.
+        return ROOM_SECONDS if spare is None or spare < 0 else min(ROOM_SECONDS, spare)
+
+    async def _do_without(self, part: Part, day: str, reason: str) -> None:
+        if day:
+            await self.budget.settle(_name(part), day, part.nano_usd, 0)
+        await self._merge(part, Progress(reason=f"no job could be created: {reason}"))
 
     def _reason_not_to(self, part: Part) -> str | None:
         if self.role_arn is None:
@@ -133,11 +173,9 @@ class Batches:
 
     def _job(self, part: Part) -> NewJob:
         place = f"s3://{self.bucket.name}/{part.prefix}"
-        # The prefix ends with what only this writing of the part has: the job of another writing would be another job.
-        name = f"deskhand-{part.run_id.removeprefix('run-')}-{part.prefix.rstrip('/').rpartition('/')[2]}"
         return NewJob(
-            name=name,
-            token=name,
+            name=_name(part),
+            token=_name(part),
             model_id=part.model_id,
             role_arn=self.role_arn or "",
             input_uri=place + INPUT,
@@ -161,9 +199,16 @@ class Batches:
         )
         if state.ended:
             await self._merge(part, progress)
-        else:
-            again = look_in(part.age_seconds, self.look_seconds)
-            await self.store.note(part.run_id, part.part, progress, look_in=again)
+            return
+        overdue = part.age_seconds - 3600 * self.timeout_hours - OVERDUE_SECONDS
+        if overdue >= STOPPING_SECONDS:
+            await self._merge(part, replace(progress, reason="the job did not end, hours after its time was up"))
+            return
+        if overdue >= 0:
+            log.warning("job_stopped", run_id=part.run_id, part=part.part, job_arn=part.progress.job_arn)
+            await self.jobs.stop(part.progress.job_arn)
+        again = self.look_seconds if overdue >= 0 else look_in(part.age_seconds, self.look_seconds)
+        await self.store.note(part.run_id, part.part, progress, look_in=again)
 
     async def _merge(self, part: Part, progress: Progress) -> None:
         """Finish the part's chunks with what the job has answered, and send the others to the pool.
@@ -173,24 +218,32 @@ class Batches:
         job = part.progress.job_arn
         with _file() as rows, _file() as answers:
             await self._fetch(f"{part.prefix}{ROWS}", rows)
+            # Of a job that the service has forgotten, or that goes on, nobody knows what it cost.
+            cost_is_known = bool(job) and JobState(status=progress.status).ended
             if job and _has_output(progress):
                 try:
                     await self._fetch(f"{part.prefix}{OUTPUT}{job_id(job)}/{INPUT}.out", answers)
                 except ObjectGone:
+                    cost_is_known = False
                     log.warning("job_without_output", run_id=part.run_id, part=part.part, status=progress.status)
             header = read_header(await aside(rows.readline))
             try:
                 task = self.tasks.named(header.task)
             except KeyError:
                 raise PermanentError(f"this build knows no task {header.task!r}") from None
+            price = self.price_of(part.model_id)
+            index = await aside(indexed, answers, self.jobs.as_reply, price)
+            if cost_is_known and progress.spent_day:
+                # Before the chunks: all of the cost is in the output, wherever a kill leaves the merging.
+                await self.budget.settle(_name(part), progress.spent_day, part.nano_usd, index.nano_usd)
             merger = Merger(
                 run_id=part.run_id,
                 header=header,
                 task=task,
-                price=self.price_of(part.model_id),
+                price=price,
                 as_reply=self.jobs.as_reply,
                 answers=answers,
-                places=await aside(indexed, answers),
+                places=index.places,
                 second_model=self.second_model,
             )
             seen = 0
@@ -241,6 +294,11 @@ class Batches:
             async for block in found.blocks:
                 await aside(file.write, block)
         file.seek(0)
+
+
+def _name(part: Part) -> str:
+    """The job's. The prefix ends with what only this writing of the part has: that of another is another job."""
+    return f"deskhand-{part.run_id.removeprefix('run-')}-{part.prefix.rstrip('/').rpartition('/')[2]}"
 
 
 _file: Callable[[], BinaryIO] = lambda: cast(BinaryIO, TemporaryFile(prefix="deskhand-batch-"))  # noqa: E731, SIM115

@@ -18,6 +18,8 @@ from shared.model.spend import Reservation, Spend, day_of
 
 log = logger("day_blocks")
 
+FEEDBACK_USD = "feedback-usd"
+"""The account of all of feedback's dollars, in billionths of one."""
 BLOCKS_A_DAY = 200
 """A task's block is this part of the budget: what a kill costs, and 400 writes if one task spends all of it."""
 
@@ -100,7 +102,7 @@ def day_budgets(
         log.warning("model_without_price", model_id=model_id, consequence="its calls are not held to the day's dollars")
     else:
         budgets.append(
-            DayBlocks(spend=spend, account="feedback-usd", limit=int(usd * 1_000_000_000), cost=price.nano_usd, now=now)
+            DayBlocks(spend=spend, account=FEEDBACK_USD, limit=int(usd * 1_000_000_000), cost=price.nano_usd, now=now)
         )
     if quota_tokens is not None:
         counted = price.quota_tokens if price is not None else lambda usage: usage.input_tokens + usage.output_tokens

@@ -36,10 +36,13 @@ class DynamoDbSpend:
         self._table = table
         self._new_id = new_id
 
-    async def reserve(self, account: str, tokens: int, *, limit: int, at: float) -> Reservation | None:
+    async def reserve(
+        self, account: str, tokens: int, *, limit: int, at: float, reservation_id: str | None = None
+    ) -> Reservation | None:
         if tokens > limit:
             return None
-        reservation = Reservation(account=account, day=day_of(at), reservation_id=self._new_id(), tokens=tokens)
+        name = self._new_id() if reservation_id is None else reservation_id
+        reservation = Reservation(account=account, day=day_of(at), reservation_id=name, tokens=tokens)
         try:
             await self._update(
                 reservation,

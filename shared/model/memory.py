@@ -18,11 +18,16 @@ class MemorySpend:
         self._open: set[Reservation] = set()
         self._ids = itertools.count(1)
 
-    async def reserve(self, account: str, tokens: int, *, limit: int, at: float) -> Reservation | None:
+    async def reserve(
+        self, account: str, tokens: int, *, limit: int, at: float, reservation_id: str | None = None
+    ) -> Reservation | None:
         day = day_of(at)
+        name = f"r-{next(self._ids)}" if reservation_id is None else reservation_id
+        reservation = Reservation(account=account, day=day, reservation_id=name, tokens=tokens)
+        if reservation in self._open:
+            return reservation
         if self._counts[account, day] + tokens > limit:
             return None
-        reservation = Reservation(account=account, day=day, reservation_id=f"r-{next(self._ids)}", tokens=tokens)
         self._counts[account, day] += tokens
         self._open.add(reservation)
         return reservation

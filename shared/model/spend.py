@@ -22,10 +22,13 @@ class Reservation:
 class Spend(Protocol):
     """Counts tokens by account and day. Raises TransientError or PermanentError for the store's own failures."""
 
-    async def reserve(self, account: str, tokens: int, *, limit: int, at: float) -> Reservation | None:
+    async def reserve(
+        self, account: str, tokens: int, *, limit: int, at: float, reservation_id: str | None = None
+    ) -> Reservation | None:
         """Set ``tokens`` aside if the day's count stays within ``limit``, else None; of many at once, no more than fit.
 
-        ``at`` is in seconds since the epoch and chooses the day. A call that is repeated by itself counts once.
+        ``at`` is in seconds since the epoch and chooses the day. A call that is repeated by itself counts once; so do
+        all calls with one ``reservation_id`` on one day until it is settled, whoever makes them.
         """
         ...
 

@@ -28,6 +28,7 @@ def a_part(number: int = 0, *, run_id: str = "run-1", prefix: str = "batch/run-1
         chunks=10,
         last_place=200 * (number + 1),
         records=12,
+        nano_usd=3_000_000_000_000,
     )
 
 
@@ -49,6 +50,7 @@ async def test_parts_come_in_order_with_what_they_were_made_of(batches: BatchSto
     parts = await batches.parts("run-1")
     assert [part.part for part in parts] == [0, 1, 2]
     assert (parts[1].first_chunk, parts[1].chunks, parts[1].last_place, parts[1].records) == (10, 10, 400, 12)
+    assert parts[1].nano_usd == 3_000_000_000_000
     assert parts[1].progress == Progress()
     assert 0 <= parts[1].age_seconds < 3600
 
@@ -70,7 +72,14 @@ async def test_a_part_that_a_killed_task_held_comes_back(batches: BatchStore) ->
 async def test_progress_is_kept_and_sets_the_next_look(batches: BatchStore) -> None:
     await batches.add(a_part())
     progress = Progress(
-        state="submitted", job_arn="arn:1", status="InProgress", processed=5, succeeded=4, failed=1, merged=3
+        state="submitted",
+        job_arn="arn:1",
+        status="InProgress",
+        processed=5,
+        succeeded=4,
+        failed=1,
+        merged=3,
+        spent_day="2026-11-22",
     )
     assert await batches.note("run-1", 0, progress, look_in=60)
     assert (await only(batches)).progress == progress
@@ -82,7 +91,9 @@ async def test_progress_is_kept_and_sets_the_next_look(batches: BatchStore) -> N
 async def test_a_slow_task_takes_nothing_back(batches: BatchStore) -> None:
     """Two tasks at one part: the one that was paused notes what it knew before."""
     await batches.add(a_part())
-    ahead = Progress(state="submitted", job_arn="arn:1", status="Completed", merged=7, asked_again=2)
+    ahead = Progress(
+        state="submitted", job_arn="arn:1", status="Completed", merged=7, asked_again=2, spent_day="2026-11-22"
+    )
     await batches.note("run-1", 0, ahead, look_in=0)
     await batches.note("run-1", 0, Progress(status="Completed", merged=4, asked_again=1), look_in=0)
     assert (await only(batches)).progress == ahead

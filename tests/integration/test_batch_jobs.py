@@ -238,8 +238,10 @@ async def killed_at(desk: BatchDesk, moment: int) -> bool:
     state = await own.store.runs.run_state(run_id)
     assert state is not None
     assert (state.status, state.stored, state.rows_rejected, state.adds_up) == ("partial", 28, 1, True), moment
-    # Six prompts: a part of five, four of them answered in the job, and one that is too little for a job. One job,
-    # however often its creation was tried; each answer is counted once, however often it was merged or asked for.
+    # Six prompts: a part of five, three of them answered in the job, and one that is too little for a job. One job,
+    # however often its creation was tried; each answer is counted once, however often it was merged or asked for, and
+    # so is what the job cost.
     assert len(own.jobs.jobs) == 1, moment
+    assert await own.spent() == own.price_of(MODEL).nano_usd(USAGE, batch=True) * 3, moment
     assert (state.spent.calls, state.by_label) == (6, {IN_JOB: 15, AT_ONCE: 13}), moment
     return killed

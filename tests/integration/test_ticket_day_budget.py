@@ -128,7 +128,9 @@ async def test_a_run_that_is_killed_while_the_model_thinks_stays_counted(desk: T
 
 async def test_a_count_that_cannot_be_reached_is_no_licence_to_spend(desk: TicketDesk) -> None:
     class Away(MemorySpend):
-        async def reserve(self, account: str, tokens: int, *, limit: int, at: float) -> Reservation | None:
+        async def reserve(
+            self, account: str, tokens: int, *, limit: int, at: float, reservation_id: str | None = None
+        ) -> Reservation | None:
             raise TransientError("away")
 
     model = ScriptedModel([ASSIGN])

@@ -23,6 +23,9 @@ from services.feedback_tagger.store.batches import BatchStore, NewPart, Part, Pr
 from services.feedback_tagger.store.opened import Store
 from shared.model.batch_jobs import JobState, NewJob
 from shared.model.converse import as_parameters, read_reply
+from shared.model.day_blocks import FEEDBACK_USD
+from shared.model.job_budget import JobBudget
+from shared.model.memory import MemorySpend
 from shared.model.port import Reply, Request, Text, Usage
 from shared.model.prices import PRICES, BatchLimits, ModelPrice
 from shared.notifications.memory import MemoryNotifications
@@ -34,6 +37,7 @@ from tests.support.ingesting import Strikes
 
 MODEL = "amazon.nova-lite-v1:0"
 ROWS_PER_PROMPT = 5
+NOON = 1_700_000_000.0
 LIMITS = BatchLimits(least_records=3, most_records=5, most_bytes=10_000_000)
 USAGE = Usage(input_tokens=1000, output_tokens=100)
 
@@ -86,7 +90,8 @@ class FakeJobs:
     """The BatchJobs port: a job is over at its second look. Every row is of the first category.
 
     Record numbers in ``failing`` come back with an error, those in ``missing`` not at all; ``garbled`` ones say
-    nothing of their last row. ``ends_as`` is what a job ends as; all but a completed one leave half.
+    nothing of their last row. ``ends_as`` is what a job ends as; all but a completed one leave half. ``InProgress``: it
+    ends when it is stopped, or if not ``stops`` never.
     """
 
     bucket: MemoryBucket
@@ -98,6 +103,9 @@ class FakeJobs:
     jobs: dict[str, NewJob] = field(default_factory=dict)
     looks: dict[str, int] = field(default_factory=dict)
     records: list[str] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    answered: set[str] = field(default_factory=set)
+    stops: bool = True
     spoil: Callable[[bytes], bytes] = lambda body: body
 
     async def create(self, job: NewJob) -> str:
@@ -114,16 +122,20 @@ class FakeJobs:
         if arn not in self.jobs:
             return None
         self.looks[arn] = self.looks.get(arn, 0) + 1
-        if self.looks[arn] == 1:
+        ends_as = self.ends_as
+        if ends_as == "InProgress" and self.stops and arn in self.stopped:
+            ends_as = "Stopped"
+        if self.looks[arn] == 1 or ends_as == "InProgress":
             return JobState(status="InProgress", records=5, processed=2, succeeded=2)
-        if self.looks[arn] == 2 and self.ends_as not in ("Failed", "Expired"):
+        if ends_as not in ("Failed", "Expired") and arn not in self.answered:
+            self.answered.add(arn)
             self._answer(arn)
-        message = "" if self.ends_as == "Completed" else f"it was {self.ends_as}"
-        succeeded = 0 if self.ends_as in ("Failed", "Expired") else 2
-        return JobState(status=self.ends_as, message=message, records=5, processed=succeeded, succeeded=succeeded)
+        message = "" if ends_as == "Completed" else f"it was {ends_as}"
+        succeeded = 0 if ends_as in ("Failed", "Expired") else 2
+        return JobState(status=ends_as, message=message, records=5, processed=succeeded, succeeded=succeeded)
 
     async def stop(self, arn: str) -> None:
-        raise NotImplementedError
+        self.stopped.append(arn)
 
     def as_input(self, request: Request) -> Mapping[str, Any]:
         return {name: value for name, value in as_parameters(request).items() if name != "modelId"}
@@ -206,6 +218,10 @@ class BatchDesk:
     deadline_minutes: float | None = None
     check_share: float = 0.0
     limits: BatchLimits = LIMITS
+    spend: MemorySpend = field(default_factory=MemorySpend)
+    day_limit: int = 10**12
+    most_nano_usd: int | None = None
+    now: float = NOON
     jobs: FakeJobs = field(init=False)
 
     def __post_init__(self) -> None:
@@ -232,6 +248,8 @@ class BatchDesk:
             rows_per_prompt=ROWS_PER_PROMPT,
             prompt_tokens=8000,
             check_share=self.check_share,
+            price=price,
+            most_nano_usd=self.most_nano_usd,
         )
         return Ingest(
             store=self._struck(self.store.runs),
@@ -260,8 +278,10 @@ class BatchDesk:
             chunks=self._struck(self.queue),
             jobs=self._struck(self.jobs),
             price_of=self.price_of,
+            budget=JobBudget(spend=self._struck(self.spend), limit=self.day_limit, now=lambda: self.now),
             role_arn=self.role_arn,
             timeout_hours=24,
+            deadline_minutes=self.deadline_minutes,
             look_seconds=0.0001,
             uniform=lambda low, high: low,
             beat=lambda: None,
@@ -330,6 +350,10 @@ class BatchDesk:
         state = await self.store.runs.run_state(run_id)
         assert state is not None
         return state
+
+    async def spent(self, *, days_ago: int = 0) -> int:
+        """What counts against the day's budget, in billionths of a dollar."""
+        return await self.spend.counted(FEEDBACK_USD, at=self.now - 86_400 * days_ago)
 
     @property
     def sent(self) -> list[int]:

@@ -119,17 +119,33 @@ class Merger:
         return None if found is None else found[1]
 
 
-def indexed(answers: BinaryIO) -> dict[str, int]:
-    """Where the line of each record with an answer begins; of two with one id the first counts."""
+@dataclass(frozen=True, slots=True)
+class Index:
+    """``places``: where the line of each record with an answer begins; of two with one id the first counts.
+    ``nano_usd`` is what all of them cost."""
+
+    places: Mapping[str, int] = field(repr=False)
+    nano_usd: int
+
+
+def indexed(answers: BinaryIO, as_reply: AsReply, price: ModelPrice | None) -> Index:
     places: dict[str, int] = {}
+    nano_usd = place = 0
     answers.seek(0)
-    place = 0
     for line in answers:
         found = read_output(line)
         if found is not None and found[1] is not None:
             places.setdefault(found[0], place)
+            nano_usd += _cost(found[1], as_reply, price)
         place += len(line)
-    return places
+    return Index(places, nano_usd)
+
+
+def _cost(output: Mapping[str, Any], as_reply: AsReply, price: ModelPrice | None) -> int:
+    try:
+        return spent_in_a_batch(as_reply(output), price).nano_usd
+    except TransientError:
+        return 0  # No reply, so no usage either.
 
 
 def spent_in_a_batch(reply: Reply, price: ModelPrice | None) -> Spent:

@@ -24,13 +24,14 @@ from services.feedback_tagger.batch.records import (
 from services.feedback_tagger.bucket.port import Bucket
 from services.feedback_tagger.messages.chunk import read_chunk
 from services.feedback_tagger.planner.batch import room_for_rows
-from services.feedback_tagger.planner.prompt import Hex, packed
+from services.feedback_tagger.planner.prompt import FRAME_TOKENS, Hex, Prompt, packed
 from services.feedback_tagger.store.batches import BatchStore, NewPart
 from services.feedback_tagger.store.port import RowStore
 from services.feedback_tagger.tasks.task import Task
 from shared.model.batch_jobs import BatchJobs
-from shared.model.port import Request, Text, Turn
-from shared.model.prices import BatchLimits
+from shared.model.port import Request, Text, Turn, Usage
+from shared.model.prices import BatchLimits, ModelPrice
+from shared.model.tokens import estimated_tokens
 
 PREFIX = "batch/"
 TYPE = "application/jsonl"
@@ -47,7 +48,7 @@ class Framed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartWriting:
-    """How parts are written, for every run."""
+    """How parts are written, for every run. ``most_nano_usd`` is what a part's job may cost at most, by estimate."""
 
     store: BatchStore = field(repr=False)
     rows: RowStore = field(repr=False)
@@ -58,6 +59,14 @@ class PartWriting:
     rows_per_prompt: int
     prompt_tokens: int
     check_share: float
+    price: ModelPrice | None = None
+    most_nano_usd: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    line: bytes = field(repr=False)
+    nano_usd: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -74,6 +83,10 @@ class Parts:
     chunks: int = 0
     place: int = 0
     _open: "_OpenPart | None" = field(default=None, init=False, repr=False)
+    _system_tokens: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._system_tokens = estimated_tokens(self.system)
 
     async def add(self, chunks: Sequence[Framed]) -> bool:
         """False if another ingest was first to add a part that these chunks filled: then nothing more is to be done."""
@@ -103,11 +116,11 @@ class Parts:
         """How many of the chunks the part took: all, or as many as its job may have."""
         for count, chunk in enumerate(chunks):
             lines, records = self._lines(chunk, there)
-            if not part.take(chunk, lines, records, self.limits):
+            if not part.take(chunk, lines, records, self.limits, self.writing.most_nano_usd):
                 return count
         return len(chunks)
 
-    def _lines(self, chunk: Framed, there: set[str]) -> tuple[bytes, list[bytes]]:
+    def _lines(self, chunk: Framed, there: set[str]) -> tuple[bytes, list[_Record]]:
         writing, task = self.writing, self.task
         rows = read_chunk(chunk.body).rows
         questions = questions_about(
@@ -132,8 +145,16 @@ class Parts:
                 turns=(Turn("user", (Text(prompt.user),)),),
                 max_tokens=prompt.max_tokens,
             )
-            records.append(_encoded(record_line(record_id, writing.jobs.as_input(request))))
+            line = _encoded(record_line(record_id, writing.jobs.as_input(request)))
+            records.append(_Record(line, self._may_cost(prompt)))
         return _encoded(chunk_line(chunk.number, chunk.body, questions)), records
+
+    def _may_cost(self, prompt: Prompt) -> int:
+        price = self.writing.price
+        if price is None:
+            return 0
+        tokens = self._system_tokens + FRAME_TOKENS + estimated_tokens(prompt.user)
+        return price.nano_usd(Usage(input_tokens=tokens, output_tokens=prompt.max_tokens), batch=True)
 
     async def _close_part(self) -> bool:
         part = self._open
@@ -151,6 +172,7 @@ class Parts:
             chunks=part.chunks,
             last_place=part.end,
             records=part.records,
+            nano_usd=part.nano_usd,
         )
         self.abandon()
         if not await writing.store.add(new):
@@ -182,17 +204,22 @@ class _OpenPart:
     def __init__(self, header: Header) -> None:
         self.rows = _file()
         self.input = _file()
-        self.chunks = self.records = self.end = self._bytes = 0
+        self.chunks = self.records = self.end = self.nano_usd = self._bytes = 0
         self.rows.write(_encoded(header_line(header)))
 
-    def take(self, chunk: Framed, line: bytes, records: Sequence[bytes], limits: BatchLimits) -> bool:
+    def take(
+        self, chunk: Framed, line: bytes, records: Sequence[_Record], limits: BatchLimits, most_nano_usd: int | None
+    ) -> bool:
         """False, and nothing written, if the job would have too much with it; a first chunk is always taken."""
-        size = sum(map(len, records))
+        size = sum(len(record.line) for record in records)
+        cost = sum(record.nano_usd for record in records)
         full = self.records + len(records) > limits.most_records or self._bytes + size > limits.most_bytes
-        if self.chunks and full:
+        dear = most_nano_usd is not None and self.nano_usd + cost > most_nano_usd
+        if self.chunks and (full or dear):
             return False
         self.rows.write(line)
-        self.input.writelines(records)
+        self.input.writelines(record.line for record in records)
+        self.nano_usd += cost
         self.chunks += 1
         self.records += len(records)
         self.end = chunk.end

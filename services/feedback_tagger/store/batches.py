@@ -11,7 +11,8 @@ PartState: TypeAlias = Literal["written", "submitted", "ended"]
 class NewPart:
     """Chunks ``first_chunk`` and on of a run, ``chunks`` of them, as objects under ``prefix``.
 
-    ``last_place``: how many rows of the file, rejects counted, have passed when the part ends.
+    ``last_place``: how many rows of the file, rejects counted, have passed when the part ends. ``nano_usd`` is what its
+    job may cost by estimate, 0 where nobody knows a price.
     """
 
     run_id: str
@@ -22,12 +23,14 @@ class NewPart:
     chunks: int
     last_place: int
     records: int
+    nano_usd: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """``status`` is the service's word for the job, ``reason`` why it did not do (all of) its work. ``processed``,
-    ``succeeded`` and ``failed`` count records; ``merged`` chunks are seen to, ``asked_again`` of them by messages."""
+    ``succeeded`` and ``failed`` count records; ``merged`` chunks are seen to, ``asked_again`` of them by messages.
+    ``spent_day`` is the day whose budget holds what the job may cost."""
 
     state: PartState = "written"
     job_arn: str = ""
@@ -38,6 +41,7 @@ class Progress:
     failed: int = 0
     merged: int = 0
     asked_again: int = 0
+    spent_day: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,5 +88,6 @@ class BatchStore(Protocol):
 
     async def note(self, run_id: str, part: int, progress: Progress, *, look_in: float) -> bool:
         """Overwrite how far the part is; False, and nothing changed, if it has ended. It is due in ``look_in``
-        seconds. ``merged`` never shrinks, and a submitted part is never merely written again."""
+        seconds. ``merged`` never shrinks, a submitted part is never merely written again, and a job's name and day,
+        once known, stay."""
         ...

@@ -36,6 +36,7 @@ NOTE = """
         status = %(status)s, reason = %(reason)s,
         processed = %(processed)s, succeeded = %(succeeded)s, failed = %(failed)s,
         merged = greatest(merged, %(merged)s), asked_again = greatest(asked_again, %(asked_again)s),
+        spent_day = if(%(spent_day)s = '', spent_day, %(spent_day)s),
         next_look_at = utc_timestamp(6) + interval %(look_in)s microsecond
     where run_id = %(run_id)s and part = %(part)s and state <> 'ended'
 """

@@ -51,12 +51,14 @@ class PostgresBatches:
                 " job_arn = case when $4 = '' then job_arn else $4 end,"
                 " status = $5, reason = $6, processed = $7, succeeded = $8, failed = $9,"
                 " merged = greatest(merged, $10), asked_again = greatest(asked_again, $11),"
+                " spent_day = case when $13 = '' then spent_day else $13 end,"
                 " submitted_at = case when $3 = 'submitted' then coalesce(submitted_at, now()) else submitted_at end,"
                 " ended_at = case when $3 = 'ended' then now() end,"
                 " next_look_at = now() + make_interval(secs => $12)"
                 " where run_id = $1 and part = $2 and state <> 'ended' returning true",
                 run_id, part, progress.state, progress.job_arn, progress.status, storable(progress.reason),
                 progress.processed, progress.succeeded, progress.failed, progress.merged, progress.asked_again, look_in,
+                progress.spent_day,
             )  # fmt: skip
         return bool(noted)
 
