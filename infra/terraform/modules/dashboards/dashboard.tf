@@ -197,6 +197,20 @@ resource "aws_quicksight_dashboard" "feedback" {
                       }
                     }
 
+                    dynamic "colors" {
+                      for_each = line_chart_visual.value.colour == null ? [] : [line_chart_visual.value]
+
+                      content {
+                        categorical_dimension_field {
+                          field_id = "${colors.value.id}-colour"
+                          column {
+                            data_set_identifier = colors.value.view
+                            column_name         = colors.value.colour
+                          }
+                        }
+                      }
+                    }
+
                     dynamic "values" {
                       for_each = line_chart_visual.value.values
 
