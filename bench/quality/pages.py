@@ -1,6 +1,6 @@
 """Shop pages whose prices are known, and the plain baseline: the first number with a currency's sign on the page.
 
-The real ones are few, since hardly any package carries shop pages: seven, saved in 2019 and 2020. The others are made
+The real ones are few, since hardly any package carries shop pages: seven, saved around 2019. The others are made
 here, in the marks that shop platforms write, around prices as Unicode's locale data writes them (by node's Intl): what
 is shown and what it means come from there, and nothing of either from the reader that is judged.
 """
