@@ -56,7 +56,7 @@ locals {
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0, minutes = 1, of = 1, missing = "notBreaching"
       }
       model-refused = {
-        description = "The model refuses the ticket agent's requests for good: no access, no such model, or its end of life. Tickets go to people. docs/runbook.md#model-refused"
+        description = "The model refuses the ticket agent's requests for good: no such model, its end of life, or requests that it cannot take. Tickets go to people. docs/runbook.md#model-refused"
         namespace   = local.metric_namespace, metric = "ModelRefused", dimensions = local.ticket_metrics
         statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 2, minutes = 1, of = 1, missing = "notBreaching"
       }
