@@ -117,7 +117,8 @@ class Task:
     def memory_mib(self) -> float:
         """What counts against the limit and cannot be given back: without the files that Linux keeps in memory."""
         memory = self.docker.stats(stream=False)["memory_stats"]
-        return float(memory["usage"] - memory["stats"]["inactive_file"]) / 2**20
+        of_files = memory["stats"].get("total_inactive_file", memory["stats"].get("inactive_file"))  # cgroups 1 and 2
+        return float(memory["usage"] - of_files) / 2**20
 
     def terminate(self) -> int:
         """SIGTERM, SIGKILL after the task's stop timeout, and the exit status: 137 if it came to that."""
@@ -148,7 +149,7 @@ def running_task(
     health_port = _free_port()
     limit = f"{memory_mib(service)}m"
     container = DockerContainer(
-        image_of(service).tags[0],
+        image_of(service).id,
         command=list(arguments) or None,  # type: ignore[arg-type]  # the SDK takes both
         env={**environment, "HEALTH_PORT": str(health_port)},
     ).with_kwargs(

@@ -29,6 +29,8 @@ BRIEF = {"DRAIN_SECONDS": "30", "LONG_POLL_SECONDS": "1", "VISIBILITY_SECONDS": 
 ROWS_PER_PROMPT = 5
 
 CLOSED = ("/x", "/app/x", "/app/site/x", "/etc/x", "/var/tmp/x")
+# Where the kernel says how much memory a container may use: cgroups 2, cgroups 1.
+LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 CONFINEMENT = f"""
 import json, os
 def denied(path):
@@ -44,7 +46,7 @@ print(json.dumps({{
     "user": os.getuid(), "group": os.getgid(),
     "capabilities": {{name: status[name] for name in ("CapEff", "CapPrm", "CapBnd")}},
     "no_new_privileges": status["NoNewPrivs"],
-    "memory": int(open("/sys/fs/cgroup/memory.max").read()),
+    "memory": int(open(next(filter(os.path.exists, {LIMITS}))).read()),
 }}))
 """
 
