@@ -46,8 +46,9 @@ AGE_SHARE, LONGEST_LOOK_SECONDS = 0.1, 600.0
 CREATION_SECONDS: Final = 4 * 3600.0
 """So long a job's creation is tried again: a right that is missing, a quota of jobs that is full. Then it is asked at
 once instead."""
-ROOM_SECONDS: Final = 25 * 3600.0
-"""So long a job waits for room in the day's budget: a midnight is in it, whenever it begins."""
+ROOM_SECONDS: Final = 60 * 3600.0
+"""So long a job waits for room in the day's budget: a file of several days' dollars gets two midnights at least, and
+with the week that a job may take it ends within the ten days after which the sweeper thinks a run forgotten."""
 OVERDUE_SECONDS, STOPPING_SECONDS = 3600.0, 2 * 3600.0
 """The service ends a job at its timeout by itself. One that lives so much longer is stopped; and one that does not stop
 for so long after that is taken for ended, or its run would never be."""

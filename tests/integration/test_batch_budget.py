@@ -96,10 +96,10 @@ async def test_a_job_without_room_in_the_days_budget_waits_for_the_next_day(desk
     ("limit", "age_hours", "deadline_minutes", "reason"),
     [
         (0.5, 0, None, "more than the budget of a whole day"),
-        (1.0, 26, None, "no room"),
+        (1.0, 61, None, "no room"),
+        (1.0, 59, None, "waits for"),
         (1.0, 2, 25 * 60.0, "no room"),
         (1.0, 2, 60.0, "waits for"),
-        (1.0, 2, None, "waits for"),
     ],
 )
 async def test_a_job_that_cannot_or_must_not_wait_for_room_is_asked_at_once(
