@@ -106,7 +106,7 @@ def test_a_broken_image_is_rolled_back_by_itself_and_the_next_deployment_finds_t
     assert status == 0, said
     first = the_task()
     assert docker("inspect", "--format", "{{.Config.Image}}", first) == f"{desk.repository}@{good}"
-    wait_until(lambda: "started" in docker("logs", first), what="the ticket agent's own first words")
+    wait_until(lambda: "started" in docker("logs", first), within=120, what="the ticket agent's own first words")
 
     status, said = deploy(desk, broken)
 
@@ -120,7 +120,7 @@ def test_a_broken_image_is_rolled_back_by_itself_and_the_next_deployment_finds_t
     status, said = deploy(desk, "current")
 
     assert status == 0, said
-    wait_until(lambda: first not in containers(SERVICE), what="the end of the old task")
+    wait_until(lambda: first not in containers(SERVICE), within=120, what="the end of the old task")
     assert docker("inspect", "--format", "{{.Config.Image}}", the_task()) == f"{desk.repository}@{good}"
 
 
