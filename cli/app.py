@@ -12,6 +12,7 @@ from cli.doctor import doctor
 from cli.errors import DeskhandGroup
 from cli.evaluate import evaluate
 from cli.feedback import feedback
+from cli.forget import forget
 from cli.policy import policy
 from cli.quality import evaluate as evaluate_feedback
 from cli.quote import quote
@@ -36,6 +37,7 @@ app.command("eval")(evaluate)
 app.command()(status)
 app.command()(redrive)
 app.command()(cost)
+app.command()(forget)
 app.command()(doctor)
 tickets.command()(trace)
 for decide in (approve, decline, reassign):

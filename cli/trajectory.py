@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.ticket_agent.domain.chain import Head, in_order
+from services.ticket_agent.domain.chain import SALT, TEXTS, Head, in_order
 
 Entry = Mapping[str, Any]
 
@@ -92,7 +92,10 @@ def contradiction(row: Entry | None, entries: Sequence[Entry]) -> str | None:
     """How the ticket's row differs from the last status of its ledger, though both are written together; or None."""
     last = last_status(entries)
     if row is None:
-        return "the ticket itself is gone from its table" if entries else None
+        # Erased for a person: the row goes, whose key is who they are, and with it every text of the ledger.
+        with_texts = [entry for entry in entries if entry.get(TEXTS)]
+        erased = bool(with_texts) and not any(entry.keys() & {SALT, *entry[TEXTS]} for entry in with_texts)
+        return "the ticket itself is gone from its table" if entries and not erased else None
     told = int(last["version"]) if last else 0
     if int(row.get("statusVersion", 0)) != told:
         return f"the ticket's row has status version {row.get('statusVersion', 0)}, its ledger {told}"

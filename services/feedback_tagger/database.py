@@ -1,6 +1,7 @@
 """The way to the database that the settings describe, made of AWS clients where they say so."""
 
 import secrets
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from json import dumps
 
@@ -9,6 +10,7 @@ from aiobotocore.session import AioSession
 from services.feedback_tagger.settings import DatabaseSettings, MigrationSettings
 from services.feedback_tagger.store.access import Access
 from services.feedback_tagger.store.address import address_of
+from services.feedback_tagger.store.erasing import Person, erase
 from services.feedback_tagger.store.inspection import DatabaseState, inspect
 from services.feedback_tagger.store.logins import Logins, SecretLogin, TokenLogin, login_of
 from services.feedback_tagger.store.opened import Door, door_to, open_database
@@ -39,6 +41,14 @@ async def database_state(settings: DatabaseSettings) -> DatabaseState:
         door = await open_door(settings, aws_session(), stack)
         database = await stack.enter_async_context(open_database(door))
         return await inspect(database, door.address.engine, tls=door.tls is not None)
+
+
+async def erase_person(settings: DatabaseSettings, person: Person, *, really: bool) -> Mapping[str, int]:
+    """Rows by table that went, or would. Raises BadInput, TransientError or PermanentError."""
+    async with AsyncExitStack() as stack:
+        door = await open_door(settings, aws_session(), stack)
+        database = await stack.enter_async_context(open_database(door))
+        return await erase(database, person, really=really)
 
 
 async def access_of(settings: MigrationSettings, session: AioSession) -> Access | None:
