@@ -131,6 +131,11 @@ async def labels_by_example(  # what an asker needs, and whose examples
     if examples is None or not task.takes_examples:
         return await asker.labels(task, rows, taxonomy, **how)
     groups = grouped(rows, examples.tenant_of)
+    if len(groups) == 1:
+        (tenant,) = groups
+        return await asker.labels(
+            task, rows, await examples.taxonomy_for(taxonomy, run_id=run_id, tenant=tenant), **how
+        )
     gate = asyncio.Semaphore(PROMPTS_AT_ONCE)
 
     async def ask(tenant: str, places: Sequence[int]) -> Answers:

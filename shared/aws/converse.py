@@ -5,7 +5,6 @@ anyway. Endpoint, region, credentials and certificates are still found by the SD
 exceptions, so that callers cannot tell the two apart. There is no retry: the caller has its own.
 """
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,6 +18,7 @@ from yarl import URL
 
 from shared.aws.clients import Client, open_client
 from shared.aws.signed_http import Answered, SignedHttp, open_signed_http
+from shared.fast_json import as_json, from_json
 
 SERVICE, SIGNED_AS = "bedrock-runtime", "bedrock"
 HEADERS = {"Content-Type": "application/json"}
@@ -47,7 +47,7 @@ class _Converse:
 
     async def converse(self, *, modelId: str, **parameters: Any) -> dict[str, Any]:  # noqa: N803  the operation's own
         """Raises ClientError as the SDK does, aiohttp's ClientError, TimeoutError or ResponseParserError."""
-        answered = await self._http.post(self._address(modelId), HEADERS, json.dumps(parameters).encode())
+        answered = await self._http.post(self._address(modelId), HEADERS, as_json(parameters))
         if answered.status == 200:
             return _read(answered.content)
         raise _refusal(answered)
@@ -64,7 +64,7 @@ class _Converse:
 
 def _read(content: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(content)
+        answer = from_json(content)
     except ValueError as error:
         raise ResponseParserError(f"Converse: {error}") from error
     if not isinstance(answer, dict):
@@ -75,7 +75,7 @@ def _read(content: bytes) -> dict[str, Any]:
 def _refusal(answered: Answered) -> ClientError:
     """The service's error as the SDK reads it: its name from a header or the body, its words from the body."""
     try:
-        body = json.loads(answered.content)
+        body = from_json(answered.content)
     except ValueError:
         body = {}  # A proxy or a load balancer answered in its own words; the status must do.
     if not isinstance(body, dict):

@@ -4,7 +4,6 @@ What is answered well is taken as it is; whatever goes wrong on the way is left 
 by its own rules: all four may be made twice, as the SDK's own retries do.
 """
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +14,7 @@ from yarl import URL
 
 from shared.aws.clients import Client, open_client
 from shared.aws.signed_http import SignedHttp, open_signed_http
+from shared.fast_json import as_json, from_json
 
 SERVICE = "sqs"
 
@@ -61,8 +61,8 @@ class _Sqs:
             "X-Amzn-Query-Mode": "true",
         }
         try:
-            answered = await self._http.post(self._address, headers, json.dumps(parameters).encode())
-            if answered.status == 200 and isinstance(answer := json.loads(answered.content), dict):
+            answered = await self._http.post(self._address, headers, as_json(parameters))
+            if answered.status == 200 and isinstance(answer := from_json(answered.content), dict):
                 return answer
         except TimeoutError:
             raise  # A poll that nobody answered has waited long enough; it may hold messages.

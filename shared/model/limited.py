@@ -13,7 +13,7 @@ from shared.model.embeddings import Embedder, Embedding
 from shared.model.limiter import Limiter
 from shared.model.port import Model, Reply, Request, Text, ToolResult, ToolUse, Usage
 from shared.model.prices import ModelPrice
-from shared.model.tokens import estimated_tokens
+from shared.model.tokens import estimated_tokens, prefix_tokens
 
 ATTEMPTS = 5
 """A call that was refused so often goes back to its queue, which can wait longer than a handler should."""
@@ -29,7 +29,7 @@ AnswerT = TypeVar("AnswerT")
 
 def expected_usage(request: Request) -> Usage:
     """What a request may use at most, by estimate: all of its text and the longest reply it allows."""
-    tokens = estimated_tokens(request.system)
+    tokens = prefix_tokens(request.system)
     for turn in request.turns:
         tokens += PER_BLOCK
         for block in turn.blocks:

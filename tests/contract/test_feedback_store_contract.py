@@ -4,8 +4,10 @@ Each row once, each chunk once, each run closed once, whoever races.
 """
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -43,6 +45,16 @@ async def store(any_database: str) -> AsyncIterator[Store]:
     await migrate_store(door_to(any_database))
     async with open_store(door_to(any_database), connections=TASKS_AT_ONCE) as store:
         yield store
+
+
+@pytest.fixture
+async def each_task(any_database: str, store: Store) -> AsyncIterator[Sequence[RowStore]]:
+    """The rows of several tasks: within one of them, chunks of one moment share a transaction."""
+    async with AsyncExitStack() as opened:
+        yield [
+            (await opened.enter_async_context(open_store(door_to(any_database), connections=1))).rows
+            for _ in range(TASKS_AT_ONCE)
+        ]
 
 
 @pytest.fixture
@@ -122,25 +134,27 @@ async def test_a_new_database_has_the_five_default_categories_in_order(rows: Row
     )
 
 
-async def test_two_workers_on_one_chunk_store_it_once(runs: RunStore, rows: RowStore) -> None:
+async def test_two_workers_on_one_chunk_store_it_once(runs: RunStore, each_task: Sequence[RowStore]) -> None:
     await runs.open_run(a_run())
     chunk = a_chunk(0, labelled("a", "b", "c"))
-    finished = await asyncio.gather(*(rows.finish_chunk(chunk) for _ in range(TASKS_AT_ONCE)))
+    finished = await asyncio.gather(*(rows.finish_chunk(chunk) for rows in each_task))
     assert sorted(finished) == [False] * (TASKS_AT_ONCE - 1) + [True]
     state = await state_of(runs)
     assert (state.stored, state.duplicates, state.chunks_done, state.spent.calls) == (3, 0, 1, 1)
-    assert await rows.chunk_is_done("run-1", 0)
-    assert not await rows.chunk_is_done("run-1", 1)
+    assert await each_task[0].chunk_is_done("run-1", 0)
+    assert not await each_task[0].chunk_is_done("run-1", 1)
 
 
-async def test_two_runs_with_the_same_rows_in_other_orders_store_each_once(runs: RunStore, rows: RowStore) -> None:
+async def test_two_runs_with_the_same_rows_in_other_orders_store_each_once(
+    runs: RunStore, rows: RowStore, each_task: Sequence[RowStore]
+) -> None:
     found = labelled(*(f"text {n}" for n in range(200)))
     for number in range(TASKS_AT_ONCE):
         await runs.open_run(a_run(f"run-{number}"))
     await asyncio.gather(
         *(
-            rows.finish_chunk(a_chunk(0, found[:: 1 if number % 2 else -1], run_id=f"run-{number}"))
-            for number in range(TASKS_AT_ONCE)
+            task.finish_chunk(a_chunk(0, found[:: 1 if number % 2 else -1], run_id=f"run-{number}"))
+            for number, task in enumerate(each_task)
         )
     )
     states = [await state_of(runs, f"run-{number}") for number in range(TASKS_AT_ONCE)]
@@ -150,7 +164,7 @@ async def test_two_runs_with_the_same_rows_in_other_orders_store_each_once(runs:
 
 
 async def test_two_runs_that_meet_the_same_rows_from_both_ends_wait_and_do_not_deadlock(
-    runs: RunStore, rows: RowStore, sql: Sql
+    runs: RunStore, each_task: Sequence[RowStore], sql: Sql
 ) -> None:
     found = [
         replace(one, row=replace(one.row, identity=letter)) for one, letter in zip(labelled(*"amz"), "amz", strict=True)
@@ -162,8 +176,8 @@ async def test_two_runs_that_meet_the_same_rows_from_both_ends_wait_and_do_not_d
         return await sql.waiting() >= 2
 
     async with sql.holding("insert into customer_feedback (feedback, row_identity) values ('not to stay', 'm')"):
-        forth = asyncio.ensure_future(rows.finish_chunk(a_chunk(0, found, run_id="run-1")))
-        back = asyncio.ensure_future(rows.finish_chunk(a_chunk(0, found[::-1], run_id="run-2")))
+        forth = asyncio.ensure_future(each_task[0].finish_chunk(a_chunk(0, found, run_id="run-1")))
+        back = asyncio.ensure_future(each_task[1].finish_chunk(a_chunk(0, found[::-1], run_id="run-2")))
         await eventually(both_wait, what="both runs at the middle row or behind each other")
     assert [await forth, await back] == [True, True]
     assert sorted([(await state_of(runs, "run-1")).stored, (await state_of(runs, "run-2")).stored]) == [0, 3]
@@ -183,6 +197,32 @@ async def test_a_chunk_that_the_database_refuses_leaves_no_trace(runs: RunStore,
         await rows.finish_chunk(a_chunk(0, [*labelled("good"), too_long]))
     assert (await state_of(runs)).stored == 0
     assert not await rows.chunk_is_done("run-1", 0)
+
+
+async def test_chunks_of_one_moment_end_each_in_its_own_way(runs: RunStore, rows: RowStore) -> None:
+    """One is refused, one was dead, one done, one comes twice, one is of no run, and two have a row in common."""
+    await runs.open_run(a_run())
+    (bad,) = labelled("bad")
+    too_long = replace(bad, row=replace(bad.row, feedback=replace(bad.row.feedback, store="x" * 21)))
+    await rows.bury_chunk("run-1", 1, lines=[2], reason="no model")
+    await rows.finish_chunk(a_chunk(2, labelled("done")))
+    ended = await asyncio.gather(
+        rows.finish_chunk(a_chunk(0, [too_long])),
+        rows.finish_chunk(a_chunk(1, labelled("dead", label="Other"))),
+        rows.finish_chunk(a_chunk(2, labelled("done"))),
+        rows.finish_chunk(a_chunk(3, labelled("twice"))),
+        rows.finish_chunk(a_chunk(3, labelled("twice"))),
+        rows.finish_chunk(a_chunk(0, labelled("lost"), run_id="run-9")),
+        rows.finish_chunk(a_chunk(4, labelled("mine", "shared"))),
+        rows.finish_chunk(a_chunk(5, labelled("shared", "yours", label="Other"))),
+        return_exceptions=True,
+    )
+    assert [isinstance(end, PermanentError) for end in ended] == [True, *[False] * 4, True, False, False]
+    assert (ended[1], ended[2], set(ended[3:5]), ended[6:]) == (True, False, {False, True}, [True, True])
+    state = await state_of(runs)
+    assert (state.chunks_done, state.chunks_dead, state.stored, state.duplicates) == (5, 0, 6, 1)
+    assert sum(state.by_label.values()) == 6
+    assert state.by_label["Other"] in (2, 3)
 
 
 @pytest.mark.parametrize("url", ["postgresql://nobody@/none?host=/nowhere", "mysql://nobody@/none?socket=/nowhere"])
@@ -511,7 +551,7 @@ async def test_noting_the_same_progress_twice_is_noted_twice_and_a_late_reader_i
 
 
 async def test_many_chunks_at_once_of_overlapping_files_store_each_row_once(
-    any_database: str, runs: RunStore, rows: RowStore, sql: Sql
+    runs: RunStore, each_task: Sequence[RowStore], sql: Sql
 ) -> None:
     """Six tasks, four files that share every row, in pieces that begin elsewhere in each: waits, perhaps deadlocks."""
     found = labelled(*(f"text {n}" for n in range(120)))
@@ -522,7 +562,8 @@ async def test_many_chunks_at_once_of_overlapping_files_store_each_row_once(
         for start in range(0, 120, 15)
         for number in range(4)
     ]
-    assert all(await asyncio.gather(*(rows.finish_chunk(piece) for piece in pieces)))
+    tasks = itertools.cycle(each_task)
+    assert all(await asyncio.gather(*(next(tasks).finish_chunk(piece) for piece in pieces)))
     states = [await state_of(runs, f"run-{number}") for number in range(4)]
     assert sum(state.stored for state in states) == 120
     assert all(state.stored + state.duplicates == 120 for state in states)

@@ -13,6 +13,7 @@ from typing import Any
 from services.feedback_tagger.domain.feedback import Feedback, Row
 from services.feedback_tagger.domain.spent import NOTHING, Agreement, Spent
 from shared.errors import PermanentError
+from shared.fast_json import from_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ def with_answers(body: str, answered: Mapping[int, str], spent: Spent, agreement
 def read_chunk(body: str) -> Chunk:
     """Raises PermanentError for a body that no ingest of ours has written."""
     try:
-        message = json.loads(body)
+        message = from_json(body)
         return Chunk(
             run_id=str(message["run_id"]),
             task=str(message["task"]),

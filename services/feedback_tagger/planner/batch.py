@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from services.feedback_tagger.planner.injection import trips
 from services.feedback_tagger.planner.prompt import FRAME_TOKENS, as_one_line, most_row_tokens, row_tokens
-from shared.model.tokens import estimated_tokens
+from shared.model.tokens import prefix_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def room_for_rows(prompt_tokens: int, system: str) -> int:
     if not prompt_tokens:
         return 0
     # A system prompt that fills the budget alone leaves one row a prompt: 1 is less than any row.
-    return max(1, prompt_tokens - estimated_tokens(system) - FRAME_TOKENS)
+    return max(1, prompt_tokens - prefix_tokens(system) - FRAME_TOKENS)
 
 
 def regrouped(places: Iterable[int], plan: Plan, *, at_most: int, at_most_tokens: int = 0) -> list[list[int]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from shared.model.prices import ModelPrice
-from shared.model.tokens import estimated_tokens, most_tokens
+from shared.model.tokens import estimated_tokens, most_tokens, prefix_tokens
 
 Hex: TypeAlias = Callable[[int], str]
 """``secrets.token_hex``: twice as many hexadecimal digits as bytes asked for."""
@@ -91,4 +91,4 @@ def may_cache(price: ModelPrice | None, system: str) -> bool:
     """
     if price is None or price.cache_minimum is None or price.cache_read is None:
         return False
-    return price.cache_read < price.input and estimated_tokens(system) >= price.cache_minimum
+    return price.cache_read < price.input and prefix_tokens(system) >= price.cache_minimum
