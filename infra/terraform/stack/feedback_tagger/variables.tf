@@ -173,6 +173,8 @@ variable "settings" {
       "model_requests_per_minute",
       "model_tokens_per_day",
       "model_tokens_per_minute",
+      "otel_exporter_otlp_endpoint",
+      "otel_exporter_otlp_traces_endpoint",
       "pool_workers",
       "product_facts_required",
       "prompt_tokens",

@@ -189,6 +189,8 @@ variable "settings" {
       "model_tokens_per_day",
       "model_tokens_per_minute",
       "open_ticket_seconds",
+      "otel_exporter_otlp_endpoint",
+      "otel_exporter_otlp_traces_endpoint",
       "remind_after_hours",
       "resolver_group",
       "sweep_seconds",
