@@ -6,10 +6,10 @@ from typing import Any
 
 import altair as alt
 
-from local.demo.sample import CATEGORIES, UNKNOWN
+from local.demo.sample import CATEGORIES, THEME_CATEGORY, UNKNOWN
 
-LABELS = [*CATEGORIES, UNKNOWN]
-COLOURS = ["#4f8edc", "#27a7a0", "#e0a52b", "#b07cd8", "#e2685a", "#8d96a3"]
+LABELS = [*CATEGORIES, THEME_CATEGORY, UNKNOWN]
+COLOURS = ["#4f8edc", "#27a7a0", "#e0a52b", "#b07cd8", "#e2685a", "#5fa83f", "#8d96a3"]
 LABEL_COLOUR = alt.Scale(domain=LABELS, range=COLOURS)
 MODEL, REST = "in the model", "everything else"
 

@@ -4,7 +4,7 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from cli.cloud import Cloud
 from cli.feedback import run_document
 from cli.tickets import plain, rows_of, ticket_row
 from local.demo.sample import Case, outcome_text
+from local.demo.steps import Step, steps_of
 from shared.aws.items import to_item
 
 STATUS_ENTRY_PREFIX = "status#"
@@ -29,7 +30,7 @@ LABELS_QUERY = """
 @dataclass(frozen=True, slots=True)
 class TicketReading:
     """One ticket as its table and its ledger have it. ``total_ms`` lies between the times that they record: the
-    ticket was put into the table, and its outcome was written."""
+    ticket was put into the table, and its outcome was written. ``entries`` counts what the ledger chains."""
 
     case: int
     employee: str
@@ -40,6 +41,9 @@ class TicketReading:
     tool_calls: int
     total_ms: int
     model_ms: int
+    asked: str = ""
+    steps: Sequence[Step] = ()
+    entries: int = 0
 
     @property
     def overhead_ms(self) -> int:
@@ -70,6 +74,9 @@ def read_ticket(cloud: Cloud, case: Case) -> TicketReading:
         tool_calls=int(last["toolCalls"]),
         total_ms=_milliseconds(str(row["createdAt"]), str(last["at"])),
         model_ms=int(last["modelMs"]),
+        asked=case.content,
+        steps=steps_of(entries),
+        entries=sum("chainNumber" in entry for entry in entries),
     )
 
 

@@ -5,23 +5,39 @@ python -m local.demo.report READINGS.json REPORT.html
 
 import html
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import vl_convert
 
 from local.demo.charts import CHARTS
+from local.demo.sections import change, examples, stories, sum_of_rows
 
 TEMPLATE = Path(__file__).with_name("report.html")
+LIBRARIES = Path(__file__).resolve().parents[2] / "build" / "charts"
 
 
 def main() -> None:
     source, target = map(Path, sys.argv[1:3])
     readings = json.loads(source.read_text(encoding="utf-8"))
-    library = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its argument is optional, against its stub
-    target.write_text(report(readings, library), encoding="utf-8")
+    target.write_text(report(readings, chart_library(LIBRARIES)), encoding="utf-8")
+
+
+def chart_library(folder: Path) -> str:
+    """The script that draws charts. Bundling it takes seconds and gives the same each time, so it is done once."""
+    file = folder / f"vega-{version('vl-convert-python')}.js"
+    if not file.exists():
+        library = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its argument is optional, against its stub
+        folder.mkdir(parents=True, exist_ok=True)
+        # Under another name first: a demo that is stopped here must not leave the next one half a library.
+        begun = file.with_suffix(f".{os.getpid()}")
+        begun.write_text(library, encoding="utf-8")
+        begun.replace(file)
+    return file.read_text(encoding="utf-8")
 
 
 def report(readings: Mapping[str, Any], library: str) -> str:
@@ -47,13 +63,15 @@ def report(readings: Mapping[str, Any], library: str) -> str:
             [_category(score, feedback["stored"]) for score in feedback["categories"]],
             right=1,
         ),
-        "new_category": _new_category(readings.get("new_category")),
+        "stories": stories(readings["tickets"]),
+        "sum_of_rows": sum_of_rows(feedback),
+        "new_category": change(readings.get("new_category")),
         "tasks": _table(
             ("task", "file", "finds", "rows", "stored", "no model asked", "as by hand"),
             [_task(task) for task in readings.get("tasks", ())],
             right=3,
         ),
-        "task_examples": "".join(_examples(task) for task in readings.get("tasks", ())),
+        "task_examples": examples(readings.get("tasks", ())),
         "figures": figures,
         "stand_in": html.escape(readings["stand_in"]),
         # A closing tag inside a script would end it, wherever it stands.
@@ -110,29 +128,9 @@ def _category(score: Mapping[str, Any], stored: int) -> list[str]:
     ]
 
 
-def _new_category(category: Mapping[str, Any] | None) -> str:
-    if category is None:
-        return '<p class="lead">None was accepted in this run.</p>'
-    said = (
-        f"Discovery found rows without a category that are about one subject and proposed “{category['proposed']}”. "
-        f"Accepted as “{category['accepted']}”, it changed {category['changed']} rows: {category['changed_planted']} "
-        f"of the {category['planted']} planted ones, and {category['changed_with_a_label']} that had a category."
-    )
-    rows = [
-        [html.escape(label), str(category["before"].get(label, 0)), str(rows)]
-        for label, rows in category["after"].items()
-    ]
-    return f'<p class="lead">{html.escape(said)}</p>' + _table(("label", "rows before", "rows after"), rows, right=1)
-
-
 def _task(task: Mapping[str, Any]) -> list[str]:
     figures = [task["rows"], task["stored"], task["known"], f"{task['right']} of {task['by_hand']}"]
     return [html.escape(str(cell)) for cell in (task["task"], task["file"], task["what"], *figures)]
-
-
-def _examples(task: Mapping[str, Any]) -> str:
-    shown = "".join(f"<li>{html.escape(example)}</li>" for example in task["examples"])
-    return f'<p class="lead">{html.escape(task["task"])}, for example:</p><ul class="lead">{shown}</ul>'
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: int) -> str:

@@ -55,7 +55,7 @@ def show_categories(console: Console, feedback: FeedbackScore) -> None:
 
 
 def show_new_category(console: Console, category: NewCategory) -> None:
-    table = _table(f"A new category: {category.accepted!r}, proposed as {category.proposed!r}")
+    table = _table("A new category")
     table.add_column("label")
     for name in ("rows before", "rows after"):
         table.add_column(name, justify="right")
@@ -63,9 +63,10 @@ def show_new_category(console: Console, category: NewCategory) -> None:
         table.add_row(label, str(category.before.get(label, 0)), str(category.after[label]))
     console.print(table)
     console.print(
-        f"{category.changed} rows changed; {category.changed_planted} of the {category.planted} planted ones that had "
-        "no category are among them.\n",
+        f"Proposed as {category.proposed!r}, a name by the stand-in, and accepted as {category.accepted!r}: "
+        f"{category.changed} rows changed, {category.changed_planted} of the {category.planted} planted ones.\n",
         style="dim",
+        soft_wrap=True,
     )
 
 
@@ -103,7 +104,14 @@ def _shown(path: Path) -> str:
 
 
 def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
 
 
 def _percent(share: float | None) -> str:

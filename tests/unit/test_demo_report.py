@@ -2,11 +2,15 @@
 
 import re
 from html.parser import HTMLParser
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from local.demo.charts import CHARTS
-from local.demo.report import report
+from local.demo.report import chart_library, report
 from local.demo.sample import CATEGORIES, UNKNOWN
+from local.demo.sections import change
+from local.demo.steps import Step, steps_of
 
 LOADING_ATTRIBUTES = {"src", "href", "srcset", "data", "action", "poster"}
 
@@ -22,6 +26,18 @@ def readings(**changes: Any) -> dict[str, Any]:
         "tool_calls": 4,
         "overhead_ms": 321,
         "model_ms": 45,
+        "asked": "Read access, please <b>",
+        "told": "Your ticket is with @sam.",
+        "entries": 9,
+        "steps": [
+            {
+                "tool": "giveAccess",
+                "arguments": "environmentId: 1",
+                "answer": "</li>No.",
+                "failed": True,
+                "policies": [],
+            }
+        ],
     }
     feedback = {
         "rows": 3,
@@ -79,15 +95,69 @@ def test_every_chart_and_every_place_of_the_page_is_filled() -> None:
         assert f'id="chart-{number}"' in text
         assert chart.title in text
     assert "321" in text
+    assert "Your ticket is with @sam." in text
     assert "a stand-in answered" in text
 
 
 def test_texts_of_the_readings_stay_texts() -> None:
-    hostile = readings(problems=["<img src=x onerror=alert(1)>"])
-    page = Page(report(hostile, "var a = '</script>';"))
+    hostile = readings(problems=["<img src=x onerror=alert(1)>"], new_category=a_category(proposed="<img src=y>"))
+    text = report(hostile, "var a = '</script>';")
+    page = Page(text)
+
+    assert "&lt;/li&gt;No." in text
+    assert "please &lt;b&gt;" in text
 
     assert page.scripts == 2
     assert page.loads == ["data:,"]
+
+
+def a_category(**changes: Any) -> dict[str, Any]:
+    usual = {
+        "proposed": "About colour",
+        "accepted": "Choice of colours",
+        "planted": 20,
+        "changed": 21,
+        "changed_planted": 20,
+        "changed_with_a_label": 0,
+        "before": {"Payment": 5, "unknown": 30},
+        "after": {"Choice of colours": 21, "Payment": 5, "unknown": 9},
+    }
+    return {**usual, **changes}
+
+
+def test_the_rows_that_a_new_category_took_stand_beside_those_that_stay_unknown() -> None:
+    before, _, after = change(a_category()).partition("<b>after</b>")
+
+    assert [before.count(f"flex:{rows};") for rows in (5, 30)] == [1, 1]
+    assert after.index("flex:5;") < after.index("flex:21;") < after.index("flex:9;")
+
+
+def test_the_steps_of_a_ticket_come_in_their_order_with_the_policy_that_permitted_a_change() -> None:
+    found = steps_of(
+        [
+            {"entry": "call#0001#0002#01", "tool": "giveAccess", "arguments": '{"environmentId": "1"}',
+             "result": '{"message": "Granted."}', "failed": False},
+            {"entry": "call#0001#0001#01", "tool": "getEmployeeManager", "arguments": "{}", "result": "no JSON",
+             "failed": True},
+            {"entry": "grant#1#Read", "tool": "giveAccess", "policies": ["to-the-managers-environment"]},
+            {"entry": "turn#0001#0001"},
+        ]
+    )  # fmt: skip
+
+    assert found == [
+        Step(tool="getEmployeeManager", arguments="", answer="no JSON", failed=True),
+        Step(
+            tool="giveAccess", arguments="environmentId: 1", answer="Granted.", failed=False,
+            policies=("to-the-managers-environment",),
+        ),
+    ]  # fmt: skip
+
+
+def test_the_chart_library_is_bundled_once(tmp_path: Path) -> None:
+    name = f"vega-{version('vl-convert-python')}.js"
+    (tmp_path / name).write_text("/* bundled before */", encoding="utf-8")
+
+    assert chart_library(tmp_path) == "/* bundled before */"
 
 
 def test_a_failure_is_the_first_thing_to_see() -> None:
