@@ -7,6 +7,8 @@ variables {
   alert_email = "alerts@example.com"
 }
 
+# Each run applies the whole, which takes a while: one for what the core is, one for what its options bring.
+
 run "three_variables_give_the_core_and_nothing_optional" {
   assert {
     condition     = length(module.dashboards) == 0 && module.agent.bedrock_agent == null && module.agent.harness_arn == null && module.agent.knowledge_base == null
@@ -16,28 +18,24 @@ run "three_variables_give_the_core_and_nothing_optional" {
     condition     = output.task_environments["ticket-agent"]["TICKET_BACKEND"] == "converse"
     error_message = "The ticket agent would look for a back end that is not there."
   }
-}
-
-run "the_tagger_signs_in_without_a_password_and_the_migration_by_its_secret" {
   assert {
     condition     = output.task_environments["feedback-tagger"]["DATABASE_AUTH"] == "iam" && output.task_environments["feedback-migration"]["DATABASE_AUTH"] == "secret"
     error_message = "A password would lie in a task definition."
   }
+  assert {
+    condition     = output.task_environments["ticket-seed"]["DIRECTORY_URI"] == "s3://${output.uploads_bucket}/directory/directory.yaml"
+    error_message = "The seeding task would look in another bucket than the command in docs/deploy.md writes to."
+  }
 }
 
-run "a_harness_comes_with_its_setting_and_its_endpoint" {
+run "options_come_with_their_settings_and_their_endpoints" {
   variables {
     ticket_back_end = "agentcore_harness"
+    feedback_batch  = true
   }
   assert {
     condition     = output.task_environments["ticket-agent"]["AGENTCORE_HARNESS_ARN"] == module.agent.harness_arn && contains(local.interface_services, "bedrock-agentcore")
     error_message = "Tasks would end at once, or never reach the harness."
-  }
-}
-
-run "the_batch_lane_comes_with_its_role_and_its_endpoint" {
-  variables {
-    feedback_batch = true
   }
   assert {
     condition     = length(output.task_environments["feedback-tagger"]["BATCH_ROLE_ARN"]) > 0 && contains(local.interface_services, "bedrock")
