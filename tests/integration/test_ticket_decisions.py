@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import replace, dataclass, field
 from dataclasses import replace as changed
 from typing import Any
 
@@ -278,6 +278,21 @@ async def test_nobody_decides_in_anothers_name(deciders: Deciders, sender: str) 
     await deciders.assigned()
     refusal = await deciders.refused(deciders.message("approve", sender=sender))
     assert (refusal.field, refusal.problem) == ("decidedBy", f"is not who sent this: {sender}")
+
+
+@pytest.mark.parametrize("before", ["000000000002", f"{RELAY} 000000000002"])
+async def test_a_relay_that_moves_a_forged_decision_back_does_not_vouch_for_it(deciders: Deciders, before: str) -> None:
+    await deciders.assigned()
+    message = changed(deciders.message("approve", sender=RELAY), attributes={"redriven_from": before})
+    assert (await deciders.refused(message)).problem == "is not who sent this: 000000000002"
+
+
+async def test_a_decision_that_was_moved_back_is_recorded_as_its_first_sender_s(deciders: Deciders) -> None:
+    await deciders.assigned()
+    message = changed(deciders.message("approve"), attributes={"redriven_from": "000000000001"})
+    assert await deciders.door.handle(message) == Ack()
+    (entry,) = await deciders.desk.entries("decision#")
+    assert entry["senderId"] == "000000000001"
 
 
 @pytest.mark.parametrize("by", ["@kirk", "111", "@nobody", "network"])
