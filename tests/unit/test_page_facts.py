@@ -299,3 +299,20 @@ def test_a_price_that_the_page_calls_its_former_one_gives_way_to_the_lower_one_o
 )
 def test_a_price_beside_others_that_do_not_make_it_the_former_one_stays(head: str) -> None:
     assert facts_of(a_page(a_product(), head=head))["price"] == "1299.00"
+
+
+@pytest.mark.parametrize("text", ["1" * 400_000, "1," * 200_000, "$1 " * 130_000])
+def test_a_price_as_long_as_a_book_is_none_and_takes_no_time(text: str) -> None:
+    """Left unread it takes milliseconds; read, it would take hours."""
+    offer = {"@type": "Offer", "price": text}
+    page = read_page(a_page(a_product(offers=offer), head=a_sale(text, former=text, currency="")))
+    assert "price" not in page.facts
+    assert price_in(text) is None
+
+
+@pytest.mark.parametrize("blank", ["\n", " ", "\r\n", "\n/", ", ", "; ", "\t\n"])
+def test_broken_json_with_a_run_of_blanks_is_passed_over_at_once(blank: str) -> None:
+    """A script of 500 KB, which is the most that is read."""
+    script = f"x,{blank * (500_000 // len(blank))}x"
+    page = read_page(a_page(a_product(), head=f'<script type="application/ld+json">{script}</script>'))
+    assert page.facts["price"].value == "1299.00"

@@ -23,6 +23,8 @@ MOST_METAS = 500
 TEXT_CHARACTERS = 6_000
 """How much of the page's text is kept for a question: the facts of a product stand near its top."""
 EVIDENCE_CHARACTERS = 200
+PRICE_CHARACTERS = 200
+"""Of a text that is read as a price: the time that the library takes grows with the square of it."""
 ADDRESS_CHARACTERS = 2_000
 
 Source: TypeAlias = Literal["json-ld", "microdata", "opengraph", "model"]
@@ -67,7 +69,7 @@ _PRODUCTS = frozenset(
 _FORMER_PRICES = frozenset({"listprice", "strikethroughprice", "srp", "msrp", "regularprice"})
 _FORMER_PLACES = ("og:price:standard_amount", "product:price:standard_amount", "product:original_price:amount")
 _PLAIN_PRICE = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,4})?")
-_WRAPPING = re.compile(r"<!--|-->|^\s*(?://)?\s*(?:<!\[CDATA\[|\]\]>)|;\s*$|^\s*//.*$", re.MULTILINE)
+_CDATA = re.compile(r"(?://)?[ \t]*(?:<!\[CDATA\[|\]\]>)")
 _TRAILING_COMMA = re.compile(r",\s*([}\]])")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _WEB_ADDRESS = re.compile(r"https?://[^\s\x00-\x20\ud800-\udfff<>\"]+", re.IGNORECASE)
@@ -169,6 +171,8 @@ def sign_means(sign: str) -> str | None:
 
 def price_in(text: str, *, currency: str | None = None) -> str | None:
     """A price as a plain decimal number: "1.299,00 €" is 1299.00."""
+    if len(text) > PRICE_CHARACTERS:
+        return None
     if _PLAIN_PRICE.fullmatch(text):
         amount: Decimal | None = Decimal(text)
     else:
@@ -197,7 +201,20 @@ def _as_json(text: str) -> Any:
         return json.loads(text, strict=False)
     except ValueError:
         # Templates leave comments round it and a comma after the last entry.
-        return json.loads(_TRAILING_COMMA.sub(r"\1", _WRAPPING.sub("", text)), strict=False)
+        return json.loads(_TRAILING_COMMA.sub(r"\1", _unwrapped(text)), strict=False)
+
+
+def _unwrapped(text: str) -> str:
+    """Line by line: one pattern for it all would take the cube of a run of blank lines, hours for some kilobytes."""
+    kept = []
+    for line in text.replace("<!--", "").replace("-->", "").split("\n"):
+        rest = line.strip()
+        if (mark := _CDATA.match(rest)) is not None:
+            rest = rest[mark.end() :]
+        elif rest.startswith("//"):
+            continue
+        kept.append(rest.removesuffix(";"))
+    return "\n".join(kept)
 
 
 def _nodes(value: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:
@@ -278,7 +295,7 @@ def _read_offer(offer: Mapping[str, Any]) -> _Offer:
         if isinstance(specification, Mapping) and _last(_words(specification.get("priceType"))) not in _FORMER_PRICES:
             price = price or _words(specification.get("price"))
             currency = currency or _words(specification.get("priceCurrency"))
-    if price and not currency:
+    if price and not currency and len(price) <= PRICE_CHARACTERS:
         currency = _CURRENCY_OF_SIGN.get(Price.fromstring(price).currency or "", "")
     return _Offer(price, currency, _words(offer.get("availability")))
 
