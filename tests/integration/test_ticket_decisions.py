@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import replace, dataclass, field
+from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from typing import Any
 

@@ -113,9 +113,9 @@ async def _employee(statements: Statements, employee: str, counts: dict[str, int
     for row in told if really else ():
         key = [row["ticket_id"], row["version"]]
         await statements.execute("delete from ticket_outcome where ticket_id = %s and version = %s", key)
-    for table, key in SAID_BY:
-        read = f"select {key} as found, said_by from {table} where said_by = %s"  # noqa: S608
+    for table, column in SAID_BY:
+        read = f"select {column} as found, said_by from {table} where said_by = %s"  # noqa: S608
         said = [row["found"] for row in await statements.fetch(read, [employee]) if row["said_by"] == employee]
         counts[f"{table}.said_by"] = len(said)
         for found in said if really else ():
-            await statements.execute(f"update {table} set said_by = %s where {key} = %s", [ERASED, found])  # noqa: S608
+            await statements.execute(f"update {table} set said_by = %s where {column} = %s", [ERASED, found])  # noqa: S608
