@@ -10,14 +10,15 @@ class Mutant:
 
     ``validate`` and ``test`` run terraform in ``folder``, by default the module or stack that the file lies in;
     ``test`` also requires that the mutant is valid, or it would prove nothing about the tests. ``agreement`` runs
-    the tests here over the whole; ``scan`` runs checkov.
+    the tests here that compare the whole with the code, ``policies`` those that compare roles with the calls of
+    running services; ``scan`` runs checkov.
     """
 
     what: str
     file: str
     old: str
     new: str
-    by: Literal["validate", "test", "agreement", "scan"] = "test"
+    by: Literal["validate", "test", "agreement", "policies", "scan"] = "test"
     folder: str = ""
 
     @property

@@ -337,4 +337,10 @@ GROUND = (
         "ticket-work      = { fifo = true }",
         "ticket-work      = {}",
     ),
+    Mutant(
+        "a zone too few is left to an obscure error",
+        "modules/network/main.tf",
+        "length(var.availability_zones) > 0 || length(local.available) >= var.availability_zone_count",
+        "length(local.available) > 0",
+    ),
 )

@@ -41,6 +41,8 @@ SERVICES: tuple[Mutant, ...] = (
         SERVICE,
         "metric_alarm.crashes.alarm_name",
         "metric_alarm.backlog.alarm_name",
+        # The service would wait for its scaling, which waits for the service: terraform itself refuses it.
+        by="validate",
     ),
     Mutant(
         "scaling starts tasks without an image",
@@ -126,5 +128,71 @@ SERVICES: tuple[Mutant, ...] = (
         '["sns:Publish"]',
         '["sns:PublishMessage"]',
         by="agreement",
+    ),
+    Mutant(
+        "the last task goes while a run waits for its batch job",
+        "stack/feedback_tagger/main.tf",
+        "work_metric        = local.open_runs",
+        "work_metric        = null",
+        by="agreement",
+    ),
+    Mutant(
+        "open work is told under another service's name",
+        "stack/feedback_tagger/main.tf",
+        'dimensions = { deployment = var.name, service = "feedback_tagger" }',
+        'dimensions = { deployment = var.name, service = "feedback-tagger" }',
+        by="agreement",
+    ),
+    Mutant("open work is not counted", SCALING, "mwork = var.work_metric", "work = var.work_metric"),
+    Mutant(
+        "a log without its line of open runs is let through",
+        "stack/feedback_tagger/variables.tf",
+        " || var.size.minimum_tasks > 0",
+        " || true",
+    ),
+    Mutant(
+        "the tagger may read the master's password",
+        "stack/feedback_tagger/policy.tf",
+        "    resources = [var.run_results_topic_arn]",
+        "    resources = [var.run_results_topic_arn, var.database.master_secret_arn]",
+    ),
+    Mutant(
+        "whoever seeds the directory may write the ledger",
+        "stack/ticket_agent/seeding.tf",
+        "[for table in values(local.directory_tables) : var.table_arns[table]]",
+        "[for table in values(local.tables) : var.table_arns[table]]",
+    ),
+    Mutant(
+        "the agent may write the directory",
+        "stack/ticket_agent/policy.tf",
+        'actions   = ["dynamodb:GetItem", "dynamodb:ConditionCheckItem"]',
+        'actions   = ["dynamodb:GetItem", "dynamodb:ConditionCheckItem", "dynamodb:PutItem"]',
+    ),
+    Mutant(
+        "the seeding task is told another folder than its role may read",
+        "stack/ticket_agent/seeding.tf",
+        "s3://${var.bucket_name}/directory/directory.yaml",
+        "s3://${var.bucket_name}/directory.yaml",
+    ),
+    Mutant(
+        "a pipeline goes on with an old script",
+        "stack/pipeline/main.tf",
+        'key          = "scripts/${filesha256("${path.module}/../../../pipeline/${each.value}")}/${each.value}"',
+        'key          = "scripts/${each.value}"',
+    ),
+    Mutant(
+        "a role lacks what its service calls",
+        "stack/ticket_agent/policy.tf",
+        'actions   = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:ConditionCheckItem"]',
+        'actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:ConditionCheckItem"]',
+        by="policies",
+    ),
+    Mutant(
+        "a role is allowed what its service never calls",
+        "stack/ticket_agent/policy.tf",
+        'actions   = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:ConditionCheckItem"]',
+        'actions   = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:ConditionCheckItem", '
+        '"dynamodb:DeleteItem"]',
+        by="policies",
     ),
 )

