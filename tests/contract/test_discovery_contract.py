@@ -14,7 +14,7 @@ import pytest
 
 from local.bedrock_endpoint import BedrockEndpoint
 from services.feedback_tagger.bucket.memory import MemoryBucket
-from services.feedback_tagger.commands.categories import accept, merge_proposals, reject, split
+from services.feedback_tagger.commands.categories import accept, category_kinds, merge_proposals, reject, split
 from services.feedback_tagger.discovery.loop import Discovery
 from services.feedback_tagger.discovery.naming import Naming
 from services.feedback_tagger.discovery.placing import RULES, Rules
@@ -402,7 +402,11 @@ async def test_a_split_is_done_once_or_not_at_all_and_one_subject_is_not_split(d
     assert await desk.memberships() == before
     assert [each.proposal for each in await desk.proposals()] == [shown.proposal]
 
-    answer = await desk.order(split_by_the_rules, command_id="the split", proposal=number)
+    kinds = {kind.name: kind for kind in category_kinds(desk.store.taxonomy, partial(parts_of, rules=RULES))}
+    command = Command(
+        command_id="the split", kind="k", said_by="an analyst", principal="x", fields={"proposal": number}
+    )
+    answer = await kinds["categories.split"].carry_out(command)
     after = await desk.memberships()
     again = await desk.order(split_by_the_rules, command_id="the split", proposal=number)
     assert (again, await desk.memberships()) == (answer, after)
