@@ -8,7 +8,8 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import cast
+from contextvars import ContextVar
+from typing import Any, cast
 
 import structlog
 
@@ -56,12 +57,26 @@ def logger(name: str) -> structlog.typing.FilteringBoundLogger:
     return cast(structlog.typing.FilteringBoundLogger, structlog.get_logger(component=name))
 
 
+# Beside what structlog keeps, which takes a walk through the whole context to read: once a message, that is too dear.
+_unit: "ContextVar[dict[str, Any] | None]" = ContextVar("unit", default=None)
+
+
+def unit_begins() -> dict[str, Any]:
+    """Keeps what this unit of work is said to be about, from here on and until the next one begins in this task."""
+    ids: dict[str, Any] = {}
+    _unit.set(ids)
+    return ids
+
+
 def about(**ids: str | int) -> None:
     """What this unit of work is about: every line that it writes from here on carries ``ids``, and its span does.
 
     The consumer of its message takes them off again when the message is settled.
     """
     structlog.contextvars.bind_contextvars(**ids)
+    unit = _unit.get()
+    if unit is not None:
+        unit.update(ids)
     if tracing.is_on():
         tracing.note({f"deskhand.{name}": value for name, value in ids.items()})
 

@@ -80,7 +80,8 @@ class _NoSpan:
     def failed(self, error_class: str) -> None: ...
 
 
-_OFF: Final[AbstractContextManager[Span]] = nullcontext(_NoSpan())
+NO_STEP: Final[AbstractContextManager[Span]] = nullcontext(_NoSpan())
+"""What every step is while nothing is traced."""
 _NOTHING: Final[Attributes] = {}
 # One a process, as the log is: a tracer handed to every loop and adapter would be in every constructor.
 _tracer: Tracer | None = None
@@ -113,7 +114,7 @@ def span(
     name: str, kind: Kind = "internal", attributes: Attributes = _NOTHING, *, parent: str | None = None
 ) -> AbstractContextManager[Span]:
     """A step inside the one that runs here, or after the one that ``parent``, a traceparent, names."""
-    return _OFF if _tracer is None else _tracer.span(name, kind, attributes, parent)
+    return NO_STEP if _tracer is None else _tracer.span(name, kind, attributes, parent)
 
 
 def note(attributes: Attributes) -> None:
@@ -133,6 +134,8 @@ def carrier() -> dict[str, str]:
 
 def model_call(model_id: str, *, operation: str = "chat", **more: Value) -> AbstractContextManager[Span]:
     """A call of a model on Bedrock. ``more`` are further attributes of the request by their last names."""
+    if _tracer is None:
+        return NO_STEP
     attributes = {
         **PROVIDER,
         "gen_ai.operation.name": operation,
@@ -144,6 +147,8 @@ def model_call(model_id: str, *, operation: str = "chat", **more: Value) -> Abst
 
 def agent_call(agent_id: str, **more: Value) -> AbstractContextManager[Span]:
     """A call of an agent that Bedrock hosts, which asks its model by itself."""
+    if _tracer is None:
+        return NO_STEP
     attributes = {
         **PROVIDER,
         "gen_ai.operation.name": "invoke_agent",
@@ -155,6 +160,8 @@ def agent_call(agent_id: str, **more: Value) -> AbstractContextManager[Span]:
 
 def answered(*, input_tokens: int, output_tokens: int | None = None, finish_reason: str = "") -> Attributes:
     """What a model's answer adds to its call."""
+    if _tracer is None:
+        return _NOTHING
     return {
         "gen_ai.usage.input_tokens": input_tokens,
         **({} if output_tokens is None else {"gen_ai.usage.output_tokens": output_tokens}),
@@ -164,6 +171,8 @@ def answered(*, input_tokens: int, output_tokens: int | None = None, finish_reas
 
 def transaction(system: str, name: str, *, writes: int) -> AbstractContextManager[Span]:
     """A transaction of a database: ``system`` as the conventions name it, how many things it writes at once."""
+    if _tracer is None:
+        return NO_STEP
     attributes: Attributes = {
         "db.system.name": system,
         "db.operation.name": name,

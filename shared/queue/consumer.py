@@ -19,7 +19,7 @@ from shared.backoff import Backoff, Uniform
 from shared.clock import Now, as_utc_text, wall_clock
 from shared.errors import DeskhandError, TransientError
 from shared.health import Beat
-from shared.logs import logger
+from shared.logs import logger, unit_begins
 from shared.queue.batches import BATCH, Batches
 from shared.queue.dead_letters import OnDeadLetter, dead_letter, move
 from shared.queue.failures import FailureCounts, Failures
@@ -235,14 +235,12 @@ class Consumer:
 
     async def _work_on(self, held: Held) -> None:
         self._hand.move(held, Stage.AT_WORK)
-        before = structlog.contextvars.get_contextvars()
+        held.about = unit_begins()
         structlog.contextvars.bind_contextvars(**{MESSAGE_ID: held.message.message_id})
         try:
             settlement = await self._worked_off(held)
         finally:
             # What a handler says of one message must not show in the lines of the next.
-            bound = structlog.contextvars.get_contextvars()
-            held.about = {name: value for name, value in bound.items() if name not in before and name != MESSAGE_ID}
             structlog.contextvars.unbind_contextvars(MESSAGE_ID, *held.about)
         if held.lost is not None and isinstance(settlement, Retry | GiveBack):
             # Whoever has it now decides what becomes of it.
@@ -260,6 +258,7 @@ class Consumer:
         """Handle it and decide how it ends, as one step of the trace that its message belongs to."""
         with self._step(held.message) as step:
             if trace_id := tracing.trace_id():
+                held.about["trace_id"] = trace_id
                 structlog.contextvars.bind_contextvars(trace_id=trace_id)
             begun_at = _time()
             outcome = await self._outcome(held)
@@ -270,6 +269,8 @@ class Consumer:
             return await self._settlement(held, outcome)
 
     def _step(self, message: Message) -> AbstractContextManager[tracing.Span]:
+        if not tracing.is_on():
+            return tracing.NO_STEP
         name = self.queue.name
         attributes = {
             "messaging.system": "aws_sqs",

@@ -7,7 +7,7 @@ so two receipts of one message (standard queues deliver twice now and then) neve
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum, auto
 from typing import Any
@@ -53,7 +53,7 @@ class Held:
     outcome: str = ""
     reason: str = ""
     error_class: str = ""
-    about: Mapping[str, Any] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
 
 
 class Hand:
