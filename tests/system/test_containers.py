@@ -12,7 +12,15 @@ import pytest
 import yaml
 
 from tests.support.cloud import AwsClients, Installation
-from tests.support.containers import Task, image_or_skip, megabytes_beyond_the_base, memory_mib, migrate, running_task
+from tests.support.containers import (
+    SERVICES,
+    Task,
+    image_or_skip,
+    megabytes_beyond_the_base,
+    memory_limit_mib,
+    migrate,
+    running_task,
+)
 from tests.support.databases import Sql
 from tests.support.feedback import a_file, many_rows
 from tests.support.tagger_process import Analyst
@@ -20,7 +28,6 @@ from tests.support.ticket_flow import MODEL, SAMPLE, OutsideDesk
 from tests.support.tickets import a_text
 from tests.support.waiting import eventually, wait_until
 
-SERVICES = ("ticket_agent", "feedback_tagger")
 # A model of their own for the tests that count its calls.
 COUNTED = "amazon.nova-pro-v1:0"
 MOST_MEGABYTES = 200
@@ -135,7 +142,7 @@ def test_a_task_is_healthy_and_can_write_nowhere_but_to_tmp(serving: dict[str, T
         "group": 10001,
         "capabilities": dict.fromkeys(("CapEff", "CapPrm", "CapBnd"), "0000000000000000"),
         "no_new_privileges": "1",
-        "memory": memory_mib(service) * 2**20,
+        "memory": memory_limit_mib(service) * 2**20,
     }
 
 
