@@ -233,7 +233,7 @@ def test_the_ticket_agents_role_allows_what_it_does_and_no_more(
     compare(whole, of_the_seed, {"kms:*": UNSEEN[AGENT]["kms:*"]}, role="seed")
 
 
-def load_directory(resources: Provisioned, endpoints: Mapping[str, str]) -> None:
+def load_directory(resources: Provisioned, endpoints: dict[str, str]) -> None:
     """As the seeding task does; its own key, which Terraform gives it."""
     key = "directory/directory.yaml"
     resources.client("s3").put_object(Bucket=resources.bucket, Key=key, Body=DIRECTORY.read_bytes())
