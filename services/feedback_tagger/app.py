@@ -264,6 +264,7 @@ def loops(
         taxonomy=taxonomy,
         outlook=Outlook(runs=ports.runs, rows=ports.rows, run_usd=limits.run_usd, now=now, seconds=RUN_SECONDS),
         uniform=uniform,
+        chunks=ports.chunks,
         tasks=limits.tasks,
         examples=examples,
     )

@@ -57,6 +57,15 @@ class Answers:
         return [FailedRow(rows[place].line, reason) for place, reason in sorted(self.refusals.items())]
 
 
+class HalfAnswered(TransientError):
+    """The model went away between two prompts: ``answers`` are paid for, with None for each row that has none yet."""
+
+    def __init__(self, cause: TransientError, answers: Answers) -> None:
+        super().__init__(str(cause), retry_after=cause.retry_after)
+        self.cause = cause
+        self.answers = answers
+
+
 def labelled_row(task: Task, row: Row, answer: str, votes: Sequence[str] = (), *, known: bool = False) -> LabelledRow:
     records = () if task.table is None else task.records(row, answer, votes)
     return LabelledRow(row, answer, records=records, counted=task.counted(answer), known=known)
@@ -77,8 +86,8 @@ def known_and_open(task: Task, rows: Sequence[Row]) -> tuple[list[LabelledRow], 
 
 @dataclass(slots=True, kw_only=True)
 class Asker:
-    """Asks ``model`` for labels; retries are the model's own (LimitedModel). Raises TransientError while it is away and
-    PermanentError if it refuses what it is asked whatever the rows say.
+    """Asks ``model`` for labels; retries are the model's own (LimitedModel). Raises TransientError while it is away,
+    HalfAnswered if it answered about some rows before, and PermanentError if it refuses whatever the rows say.
 
     ``prompt_tokens`` bounds a prompt by estimate (0: rows alone do). ``unsure_model_id`` is asked once about rows that
     the first model calls unknown or gives no valid answer about. ``agreement_share`` of the rows are asked again alone.
@@ -120,15 +129,21 @@ class Asker:
         plan = planned([task.question(row.feedback) for row in rows], at_most=at_most, at_most_tokens=limits.tokens)
         asked = Asked(model_id=self.model_id, task=task, taxonomy=taxonomy, system=system, tier=tier)
         round_ = _Round(prompting=self._prompting, asked=asked, plan=plan)
-        await round_.ask(plan.groups)
         agreement: tuple[Agreement, ...] = ()
-        if seen is not None and at_most > 1:
-            sample = _sampled(rows, round_.together, self.agreement_share)
-            agreement = await round_.check_again(sample, at_most)
-        if self.unsure_model_id is not None and (unsure := round_.unsure()):
-            await round_.ask_another(self.unsure_model_id, limits.regrouped(unsure, plan))
-        for vote in range(1, task.votes):
-            await round_.vote(vote, limits.regrouped(round_.shuffled(rows, vote), plan))
+        try:
+            await round_.ask(plan.groups)
+            if seen is not None and at_most > 1:
+                sample = _sampled(rows, round_.together, self.agreement_share)
+                agreement = await round_.check_again(sample, at_most)
+            if self.unsure_model_id is not None and (unsure := round_.unsure()):
+                await round_.ask_another(self.unsure_model_id, limits.regrouped(unsure, plan))
+            for vote in range(1, task.votes):
+                await round_.vote(vote, limits.regrouped(round_.shuffled(rows, vote), plan))
+        except TransientError as error:
+            answers = round_.paid_for(self.unsure_model_id is not None)
+            if answers is None:
+                raise
+            raise HalfAnswered(error, answers) from error
         return round_.answers(agreement)
 
 
@@ -243,6 +258,16 @@ class _Round:
             votes={place: tuple(self.votes[first]) for place, first in enumerate(places) if first in self.votes},
             suspicious=len(self.plan.suspicious),
         )
+
+    def paid_for(self, unsure_are_open: bool) -> Answers | None:
+        """What is answered for good so far; None if nothing is, or if each row is to have several answers."""
+        task = self.asked.task
+        settled = {
+            place: label for place, label in self.labels.items() if not (unsure_are_open and label == task.fallback)
+        }
+        if task.votes > 1 or not settled:
+            return None
+        return Answers(labels=[settled.get(first) for first in self.plan.asked_at], spent_by_model=dict(self.spent))
 
     async def _answer(self, group: Sequence[int]) -> None:
         reading = await self._prompt(self.asked, group)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from services.feedback_tagger.asking import Answers, Asker
+from services.feedback_tagger.asking import Answers, Asker, HalfAnswered
 from services.feedback_tagger.domain.feedback import Row
 from services.feedback_tagger.domain.spent import Agreement, Spent
 from services.feedback_tagger.domain.taxonomy import UNKNOWN, Category, Example, Taxonomy
@@ -19,6 +19,7 @@ from services.feedback_tagger.store.examples import ExampleStore, Tenant, Tenant
 from services.feedback_tagger.tasks.categorise import CATEGORISE
 from services.feedback_tagger.tasks.task import Task
 from shared.clock import Now
+from shared.errors import TransientError
 from shared.logs import logger
 from shared.model.prices import ModelPrice
 from shared.model.tokens import estimated_tokens
@@ -145,12 +146,25 @@ async def labels_by_example(  # what an asker needs, and whose examples
 
     # All of them to their end: answers that are under way are paid for already.
     asked = [ask(tenant, places) for tenant, places in groups.items()]
-    found = []
-    for outcome in await asyncio.gather(*asked, return_exceptions=True):
-        if isinstance(outcome, BaseException):
+    found: list[Answers] = []
+    away: TransientError | None = None
+    for places, outcome in zip(groups.values(), await asyncio.gather(*asked, return_exceptions=True), strict=True):
+        if isinstance(outcome, HalfAnswered):
+            away = outcome.cause
+            found.append(outcome.answers)
+        elif isinstance(outcome, TransientError):
+            away = outcome
+            found.append(Answers(labels=[None] * len(places)))
+        elif isinstance(outcome, BaseException):
             raise outcome
-        found.append(outcome)
-    return merged(list(groups.values()), found)
+        else:
+            found.append(outcome)
+    answers = merged(list(groups.values()), found)
+    if away is None:
+        return answers
+    if task.votes > 1 or not any(label is not None for label in answers.labels):
+        raise away
+    raise HalfAnswered(away, answers) from away
 
 
 def grouped(rows: Sequence[Row], tenant_of: Callable[[Row], str]) -> dict[str, list[int]]:

@@ -1,16 +1,16 @@
 """One chunk is one transaction, one delete, and normally one prompt."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from services.feedback_tagger.asking import Answers, Asker, known_and_open, labelled_row
+from services.feedback_tagger.asking import Answers, Asker, HalfAnswered, known_and_open, labelled_row
 from services.feedback_tagger.domain.feedback import Row
 from services.feedback_tagger.domain.spent import NANO
 from services.feedback_tagger.domain.taxonomy import Taxonomy
 from services.feedback_tagger.examples import Examples, labels_by_example
 from services.feedback_tagger.looking import Outlook
-from services.feedback_tagger.messages.chunk import Chunk, read_chunk
+from services.feedback_tagger.messages.chunk import Chunk, chunk_as_json, read_chunk, row_as_json, with_answers
 from services.feedback_tagger.store.port import ChunkResult, LabelledRow, RowStore
 from services.feedback_tagger.store.upkeep import Upkeep
 from services.feedback_tagger.tasks import TASKS, Tasks
@@ -18,7 +18,9 @@ from services.feedback_tagger.tasks.task import Task
 from shared.backoff import Uniform
 from shared.errors import OverBudget, PermanentError, TransientError
 from shared.logs import about, logger
-from shared.queue.message import DeadLetter, GiveBack, Message, Settlement
+from shared.queue.message import DeadLetter, GiveBack, Message, Outgoing, Settlement
+from shared.queue.port import Queue
+from shared.queue.sending import send_all
 
 log = logger("pool")
 
@@ -28,6 +30,8 @@ LONGEST_WAIT_SECONDS = 3 * 3600.0
 """A chunk that waits for a budget looks again no later, since somebody may have raised it. Eight looks a day: in the
 four days that the queue keeps it they stay below its limit of 50 receipts."""
 SPREAD_SECONDS = 300.0
+REST_SECONDS = 5
+"""Before a chunk that was answered in part is asked about again: the model has just been away."""
 
 
 def given_back(error: OverBudget, uniform: Uniform) -> GiveBack:
@@ -38,7 +42,8 @@ def given_back(error: OverBudget, uniform: Uniform) -> GiveBack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """The handler of feedback-chunks."""
+    """The handler of feedback-chunks. ``chunks`` is that queue: what is left of a chunk that was answered in part goes
+    back there, with the answers that are paid for."""
 
     store: RowStore = field(repr=False)
     upkeep: Upkeep = field(repr=False)
@@ -46,6 +51,7 @@ class Pool:
     taxonomy: ReadTaxonomy = field(repr=False)
     outlook: Outlook = field(repr=False)
     uniform: Uniform = field(repr=False)
+    chunks: Queue = field(repr=False)
     tasks: Tasks = field(default=TASKS, repr=False)
     examples: Examples | None = None
 
@@ -75,16 +81,20 @@ class Pool:
         answers = Answers(labels=())
         if fresh:
             await self.outlook.check_budget(chunk.run_id)
-            answers = await labels_by_example(
-                self.asker,
-                self.examples,
-                task,
-                fresh,
-                await self.taxonomy(),
-                run_id=chunk.run_id,
-                seen=await self.outlook.seen(chunk.run_id),
-                tier=await self.outlook.tier(chunk.run_id),
-            )
+            try:
+                answers = await labels_by_example(
+                    self.asker,
+                    self.examples,
+                    task,
+                    fresh,
+                    await self.taxonomy(),
+                    run_id=chunk.run_id,
+                    seen=await self.outlook.seen(chunk.run_id),
+                    tier=await self.outlook.tier(chunk.run_id),
+                )
+            except HalfAnswered as half:
+                await self._send_rest(chunk, fresh, half)
+                return
         failed = answers.failed(fresh)
         finished = await self.store.finish_chunk(
             ChunkResult(
@@ -109,6 +119,33 @@ class Pool:
             suspicious=answers.suspicious,
             finished_here=finished,
             **spent_as_logged(answers),
+        )
+
+    async def _send_rest(self, chunk: Chunk, asked: Sequence[Row], half: HalfAnswered) -> None:
+        """The chunk once more, under its number, with the answers that it has. It ends, since each time has fewer rows
+        to ask about; and should both messages be handled, the second one finds the chunk done."""
+        labels = {row.identity: label for row, label in zip(asked, half.answers.labels, strict=True) if label}
+        said = {place: labels[row.identity] for place, row in enumerate(chunk.rows) if row.identity in labels}
+        body = with_answers(
+            chunk_as_json(
+                run_id=chunk.run_id,
+                task=chunk.task,
+                number=chunk.number,
+                rows=[row_as_json(row) for row in chunk.rows],
+            ),
+            {**chunk.answered, **said},
+            chunk.spent + half.answers.spent,
+            chunk.agreement,
+        )
+        await send_all(self.chunks, [Outgoing(body=body, group_id=chunk.run_id, delay_seconds=REST_SECONDS)])
+        log.info(
+            "chunk_half_answered",
+            run_id=chunk.run_id,
+            chunk=chunk.number,
+            answered=len(said),
+            open=len(asked) - len(said),
+            reason=str(half),
+            **spent_as_logged(half.answers),
         )
 
     async def bury(self, message: Message, letter: DeadLetter) -> None:

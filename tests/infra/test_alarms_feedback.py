@@ -126,6 +126,7 @@ class Desk:
                 runs=PostgresRuns(self.database), rows=rows, run_usd=None, now=lambda: 1_700_000_000.0, seconds=5
             ),
             uniform=lambda low, _: low,
+            chunks=self.chunks,
         )
 
     async def work_off(self) -> None:

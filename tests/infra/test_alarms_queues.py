@@ -101,6 +101,7 @@ def handlers() -> Mapping[str, Handler]:
         taxonomy=NOT_REACHED,
         outlook=NOT_REACHED,
         uniform=random.uniform,
+        chunks=NOT_REACHED,
     )
     files = Entrances(bucket="b", entrances=(), feedback=NOT_REACHED, bury_feedback=NOT_REACHED)
     return {

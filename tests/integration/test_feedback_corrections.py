@@ -141,6 +141,7 @@ class Desk:
             taxonomy=self.store.rows.taxonomy,
             outlook=Outlook(runs=self.store.runs, rows=self.store.rows, run_usd=None, now=lambda: 0.0, seconds=5),
             uniform=lambda low, _: low,
+            chunks=MemoryQueue("chunks"),
             examples=Examples(store=examples, rules=self.rules, now=lambda: 0.0),
         )
 

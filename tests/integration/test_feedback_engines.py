@@ -147,6 +147,7 @@ class Side:
             taxonomy=rows.taxonomy,
             outlook=Outlook(runs=runs, rows=rows, run_usd=None, now=lambda: 1_700_000_000.0, seconds=0),
             uniform=lambda low, high: low,
+            chunks=MemoryQueue("chunks"),
         )
 
     def _finaliser(self) -> Finaliser:

@@ -302,6 +302,7 @@ class BatchDesk:
             taxonomy=self.store.rows.taxonomy,
             outlook=Outlook(runs=self.store.runs, rows=self.store.rows, run_usd=None, now=lambda: 0.0, seconds=5),
             uniform=lambda low, high: low,
+            chunks=self._struck(self.queue),
         )
 
     def a_finaliser(self) -> Finaliser:

@@ -97,6 +97,7 @@ class TaskDesk:
             taxonomy=self.store.rows.taxonomy,
             outlook=Outlook(runs=self.store.runs, rows=self.store.rows, run_usd=None, now=lambda: self.now, seconds=5),
             uniform=lambda low, high: low,
+            chunks=self.chunks,
             tasks=self.tasks,
         )
         while self.chunks.bodies:

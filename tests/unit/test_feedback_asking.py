@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.feedback_tagger.asking import HARMLESS, Answers, Asker
+from services.feedback_tagger.asking import HARMLESS, Answers, Asker, HalfAnswered
 from services.feedback_tagger.domain.feedback import Feedback, Row
 from services.feedback_tagger.domain.spent import Agreement, Spent
 from services.feedback_tagger.domain.taxonomy import Category, Taxonomy, taxonomy_of
@@ -331,3 +331,25 @@ async def test_whatever_a_model_does_every_row_has_a_label_or_a_reason_and_every
     answered = [asked for asked, refused in zip(model.asked, model.refused, strict=True) if not refused]
     assert answers.spent.calls == len(answered)
     assert answers.spent.input_tokens == sum(10 * len(asked) for asked in answered)
+
+
+async def test_answers_that_are_paid_for_outlive_a_model_that_goes_away_between_two_prompts() -> None:
+    model = ScriptedModel(unless("storm", TransientError("away")))
+    with pytest.raises(HalfAnswered, match="away") as half:
+        await ask(model, "the bill", "a storm", "the screen", "the bill", rows_per_prompt=1)
+    answers = half.value.answers
+    assert list(answers.labels) == ["Payment", None, "Hardware failures", "Payment"]
+    assert answers.spent.calls == 2
+
+
+async def test_what_only_a_second_model_can_settle_is_no_answer_yet() -> None:
+    model = ScriptedModel(lambda rows: TransientError("away") if len(model.asked) > 1 else "1:0\n2:1")
+    with pytest.raises(HalfAnswered) as half:
+        await ask(model, "hm", "the bill", unsure_model_id="better")
+    assert list(half.value.answers.labels) == [None, "Payment"]
+
+
+async def test_a_model_that_was_away_from_the_start_leaves_nothing_to_keep() -> None:
+    with pytest.raises(TransientError) as away:
+        await ask(ScriptedModel(unless("", TransientError("away"))), "the bill")
+    assert not isinstance(away.value, HalfAnswered)

@@ -32,7 +32,7 @@ STATE = f"""
             select json_objectagg(label, row_count)
             from (
                 select label, cast(sum(row_count) as signed) as row_count
-                from feedback_chunk_label
+                from feedback_chunk_label force index (feedback_chunk_label_counts)
                 where run_id = %(run_id)s
                 group by label
             ) as counts
