@@ -3,7 +3,11 @@
 import os
 import sys
 
-from services.ticket_agent.main import main
+from shared.health_command import ask
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["health"]:
+        sys.exit(ask(os.environ.get("HEALTH_PORT", "")))
+    from services.ticket_agent.main import main
+
     sys.exit(main(sys.argv[1:], os.environ))

@@ -5,7 +5,6 @@ import os
 import random
 import sys
 import time
-import urllib.request
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -77,9 +76,7 @@ MODEL_SECONDS = 120.0
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run the service; with ``health`` ask a running one, with ``seed`` load a directory. Returns the exit status."""
-    if list(arguments) == ["health"]:
-        return 0 if is_healthy(environment.get("HEALTH_PORT", "")) else 1
+    """Run the service; with ``seed`` load a directory. Returns the exit status."""
     if list(arguments) == ["seed"]:
         return load_directory(environment)
     try:
@@ -328,15 +325,6 @@ async def stream_arn(dynamodb: Client, table: str) -> str:
     if arn is None:
         raise PermanentError(f"the table {table} has no stream; switch one on with view type NEW_AND_OLD_IMAGES")
     return str(arn)
-
-
-def is_healthy(port: str) -> bool:
-    """What the service on loopback says of itself; False if nothing answers there."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{int(port)}/", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except (ValueError, OSError):
-        return False
 
 
 def _new_id() -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.feedback_tagger.__main__ import main as feedback_tagger
+from services.feedback_tagger.command_line import main as feedback_tagger
 from services.ticket_agent.main import main as ticket_agent
 from tests.support import alarm_proofs
 from tests.support.alarm_proofs import CRASHES, NAME, NOT_PROVOKED, PROVOKED, alarms_named, watching

@@ -13,7 +13,7 @@ from cli.app import app
 from cli.cloud import CloudChoice, open_cloud
 from cli.trace import read_ticket
 from local.provisioning import Provisioned
-from services.feedback_tagger.__main__ import main
+from services.feedback_tagger.command_line import main
 from services.feedback_tagger.store.migrate import migrate_database
 from services.ticket_agent.domain.chain import Head, head_after, linked
 from shared.aws.items import to_item
