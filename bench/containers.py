@@ -71,10 +71,10 @@ def measure(service: str, environment: Mapping[str, str], cloud: Cloud, work: Ca
         found["start_s"] = round(time.monotonic() - began, 2)
         found["start_cpu_s"] = cpu_seconds(task)
         time.sleep(IDLE_SECONDS)
+        found["memory_idle_mib"] = round(task.memory_mib())
         before = cpu_seconds(task)
         assert task.health_command()[0] == 0
         found["health_command_cpu_s"] = round(cpu_seconds(task) - before, 2)
-        found["memory_idle_mib"] = round(task.memory_mib())
         found["drain_idle_s"] = timed(task.terminate)
     with running_task(service, environment, socket_folder=sockets) as task:
         began = time.monotonic()
