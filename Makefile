@@ -127,6 +127,7 @@ push: setup ## Push a service's image to AWS, which deploys it: make push SERVIC
 .PHONY: clean clean-all help
 
 clean: ## Delete what runs left behind: build/ and the caches of the tools
+	@.ci/docker stop
 	@rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -path ./.git -prune -o -path './.venv*' -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
