@@ -17,7 +17,7 @@ from cli.errors import UserError
 from local.bedrock_endpoint import running_bedrock
 from local.cloud import FEEDBACK_MODEL_ID
 from local.processes import StartFailed
-from services.feedback_tagger.asking import Asker
+from services.feedback_tagger.asking.asker import Asker
 from services.feedback_tagger.evaluation.run import ModelResult, Question, TimedModel, evaluated
 from services.feedback_tagger.planner.agreement import SHARE
 from services.feedback_tagger.planner.prompt import PROMPT_TOKENS

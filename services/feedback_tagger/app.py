@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from services.feedback_tagger.accuracy import AccuracyKeeper
-from services.feedback_tagger.asking import Asker
+from services.feedback_tagger.asking.asker import Asker
+from services.feedback_tagger.asking.examples import ExampleRules, Examples
+from services.feedback_tagger.asking.looking import Outlook, Recent
+from services.feedback_tagger.asking.prompting import PriceOf
 from services.feedback_tagger.batch.lane import BatchLane
 from services.feedback_tagger.batch.parts import PartWriting
 from services.feedback_tagger.batches import Batches
@@ -25,16 +28,13 @@ from services.feedback_tagger.domain.spent import NANO
 from services.feedback_tagger.domain.taxonomy import Taxonomy
 from services.feedback_tagger.domain.unpacking import LARGEST_FILE_BYTES
 from services.feedback_tagger.entrances import Entrances
-from services.feedback_tagger.examples import ExampleRules, Examples
+from services.feedback_tagger.files.quoting import Quoting
 from services.feedback_tagger.finaliser import Finaliser
 from services.feedback_tagger.ingest import Ingest
-from services.feedback_tagger.looking import Outlook, Recent
 from services.feedback_tagger.outcomes import Outcomes
 from services.feedback_tagger.planner.agreement import LEAST, SHARE, rows_per_prompt
 from services.feedback_tagger.planner.prompt import PROMPT_TOKENS, Hex
 from services.feedback_tagger.pool import Pool
-from services.feedback_tagger.prompting import PriceOf
-from services.feedback_tagger.quoting import Quoting
 from services.feedback_tagger.singles import Singles
 from services.feedback_tagger.store.batches import BatchStore
 from services.feedback_tagger.store.commands import CommandLog

@@ -15,12 +15,12 @@ from tempfile import TemporaryFile
 from typing import BinaryIO, Final, cast
 
 from services.feedback_tagger.aside import aside
+from services.feedback_tagger.asking.prompting import PriceOf
 from services.feedback_tagger.batch.merging import Merged, Merger, indexed
 from services.feedback_tagger.batch.records import INPUT, OUTPUT, ROWS, read_chunk_line, read_header
 from services.feedback_tagger.bucket.port import Bucket, ObjectGone
 from services.feedback_tagger.domain.spent import NANO
 from services.feedback_tagger.messages.chunk import with_answers
-from services.feedback_tagger.prompting import PriceOf
 from services.feedback_tagger.store.batches import BatchStore, Part, Progress
 from services.feedback_tagger.store.port import RowStore
 from services.feedback_tagger.tasks import TASKS, Tasks

@@ -26,9 +26,9 @@ from services.feedback_tagger.domain.corrections import (
 from services.feedback_tagger.domain.text_file import UnusableFile
 from services.feedback_tagger.domain.unpacking import LARGEST_FILE_BYTES
 from services.feedback_tagger.domain.upload import Rejected
+from services.feedback_tagger.files.rejects import RejectList
+from services.feedback_tagger.files.spooling import spooled
 from services.feedback_tagger.messages.uploaded import Uploaded
-from services.feedback_tagger.rejects import RejectList
-from services.feedback_tagger.spooling import spooled
 from services.feedback_tagger.store.corrections import CorrectionStore, NewUpload
 from shared.clock import Now
 from shared.errors import TransientError

@@ -21,8 +21,8 @@ from services.feedback_tagger.domain.run import (
     run_document_key,
 )
 from services.feedback_tagger.domain.taxonomy import Taxonomy
+from services.feedback_tagger.files.rejects import reject_file
 from services.feedback_tagger.pool import ReadTaxonomy
-from services.feedback_tagger.rejects import reject_file
 from services.feedback_tagger.results import run_notification
 from services.feedback_tagger.store.batches import BatchStore, Part, as_document
 from services.feedback_tagger.store.port import RunStore

@@ -32,17 +32,17 @@ from services.feedback_tagger.domain.taxonomy import Taxonomy
 from services.feedback_tagger.domain.text_file import UnusableFile
 from services.feedback_tagger.domain.unpacking import LARGEST_FILE_BYTES
 from services.feedback_tagger.domain.upload import Rejected
+from services.feedback_tagger.files.occurrences import counted_occurrences
+from services.feedback_tagger.files.quoting import Quoting, Sample
+from services.feedback_tagger.files.rejects import RejectList
+from services.feedback_tagger.files.spooling import spooled
 from services.feedback_tagger.messages.chunk import chunk_as_json, row_as_json
 from services.feedback_tagger.messages.uploaded import Uploaded, uploads_in
-from services.feedback_tagger.occurrences import counted_occurrences
 from services.feedback_tagger.planner.chunks import ChunkLimits, Cut, Sized, chunked
 from services.feedback_tagger.planner.lane import LANE_METADATA, wanted_lane
 from services.feedback_tagger.planner.prompt import row_tokens
 from services.feedback_tagger.planner.quote import Quote
-from services.feedback_tagger.quoting import Quoting, Sample
-from services.feedback_tagger.rejects import RejectList
 from services.feedback_tagger.results import run_notification
-from services.feedback_tagger.spooling import spooled
 from services.feedback_tagger.store.port import Ingested, NewRun, OpenedRun, RunStore
 from services.feedback_tagger.tasks import TASKS, Tasks
 from services.feedback_tagger.tasks.task import Task

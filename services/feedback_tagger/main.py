@@ -13,12 +13,12 @@ from typing import Literal
 from aiobotocore.session import AioSession
 
 from services.feedback_tagger.app import Limits, Ports, loops
+from services.feedback_tagger.asking.examples import ExampleRules
 from services.feedback_tagger.bucket.s3 import S3Bucket
 from services.feedback_tagger.database import access_of, open_door
 from services.feedback_tagger.discovery.loop import CALLS_AT_ONCE
 from services.feedback_tagger.discovery.placing import Rules
 from services.feedback_tagger.domain.headers import read_aliases
-from services.feedback_tagger.examples import ExampleRules
 from services.feedback_tagger.metrics import METRICS
 from services.feedback_tagger.settings import MigrationSettings, TaggerSettings
 from services.feedback_tagger.store.opened import Door, migrate_store, open_store

@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from services.feedback_tagger.asking import Answers, Asker, HalfAnswered, known_and_open, labelled_row
+from services.feedback_tagger.asking.asker import Answers, Asker, HalfAnswered, known_and_open, labelled_row
+from services.feedback_tagger.asking.examples import Examples, labels_by_example
+from services.feedback_tagger.asking.looking import Outlook
 from services.feedback_tagger.domain.feedback import Row
 from services.feedback_tagger.domain.spent import NANO
 from services.feedback_tagger.domain.taxonomy import Taxonomy
-from services.feedback_tagger.examples import Examples, labels_by_example
-from services.feedback_tagger.looking import Outlook
 from services.feedback_tagger.messages.chunk import Chunk, chunk_as_json, read_chunk, row_as_json, with_answers
 from services.feedback_tagger.store.port import ChunkResult, LabelledRow, RowStore
 from services.feedback_tagger.store.upkeep import Upkeep

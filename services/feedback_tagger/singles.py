@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from services.feedback_tagger.aside import aside
-from services.feedback_tagger.asking import Answers, Asker, known_and_open
-from services.feedback_tagger.coalescer import Coalescer
+from services.feedback_tagger.asking.asker import Answers, Asker, known_and_open
+from services.feedback_tagger.asking.coalescer import Coalescer
+from services.feedback_tagger.asking.examples import Examples, labels_by_example
 from services.feedback_tagger.domain.feedback import Row
-from services.feedback_tagger.examples import Examples, labels_by_example
 from services.feedback_tagger.messages.item import task_in
 from services.feedback_tagger.pool import ReadTaxonomy, given_back, spent_as_logged
 from services.feedback_tagger.store.port import RowStore

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from services.feedback_tagger.app import Ports
-from services.feedback_tagger.asking import HARMLESS
+from services.feedback_tagger.asking.asker import HARMLESS
 from services.feedback_tagger.domain.task_table import TaskTable
 from services.feedback_tagger.store.port import ChunkResult, OpenRun, RowStore, RunStore
 from shared.errors import PermanentError

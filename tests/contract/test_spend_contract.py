@@ -113,7 +113,8 @@ async def test_of_two_tasks_that_race_no_more_get_through_than_fit(tasks: Tasks,
 async def test_a_reservation_with_a_name_counts_once_a_day_whoever_makes_it(tasks: Tasks, account: str) -> None:
     first = await tasks[0].reserve(account, 60, limit=100, at=NOON, reservation_id="job#1")
     again = await tasks[1].reserve(account, 60, limit=100, at=NOON, reservation_id="job#1")
-    assert first is not None and again is not None
+    assert first is not None
+    assert again is not None
     assert first == again
     assert await tasks[0].counted(account, at=NOON) == 60
     assert await tasks[1].reserve(account, 60, limit=100, at=NOON, reservation_id="job#2") is None

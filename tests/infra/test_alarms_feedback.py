@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from services.feedback_tagger.asking import Asker
+from services.feedback_tagger.asking.asker import Asker
+from services.feedback_tagger.asking.looking import Outlook
 from services.feedback_tagger.bucket.memory import MemoryBucket
 from services.feedback_tagger.domain.run import Terms
 from services.feedback_tagger.finaliser import Finaliser
 from services.feedback_tagger.ingest import Ingest
-from services.feedback_tagger.looking import Outlook
 from services.feedback_tagger.pool import Pool
 from services.feedback_tagger.store.migrate import migrate_database
 from services.feedback_tagger.store.opened import door_to, migrate_store

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.bedrock_endpoint import BedrockEndpoint
-from services.feedback_tagger.asking import Answers, Asker
+from services.feedback_tagger.asking.asker import Answers, Asker
 from services.feedback_tagger.domain.feedback import Feedback, Row
 from services.feedback_tagger.domain.spent import Agreement
 from services.feedback_tagger.domain.taxonomy import UNKNOWN, Category, taxonomy_of

@@ -10,15 +10,15 @@ import pytest
 from local.bedrock import prompt as endpoint
 from local.bedrock import tagger as stand_in
 from services.feedback_tagger.accuracy import AccuracyKeeper
-from services.feedback_tagger.asking import Asker
+from services.feedback_tagger.asking.asker import Asker
+from services.feedback_tagger.asking.examples import ExampleRules, Examples
+from services.feedback_tagger.asking.looking import Outlook
 from services.feedback_tagger.bucket.memory import MemoryBucket
 from services.feedback_tagger.commands.category_set import CategoryFiles
 from services.feedback_tagger.correcting import CorrectionFiles
 from services.feedback_tagger.domain.accuracy import ACCURACY_DOCUMENT_KEY
 from services.feedback_tagger.entrances import Entrances
-from services.feedback_tagger.examples import ExampleRules, Examples
 from services.feedback_tagger.ingest import Ingest
-from services.feedback_tagger.looking import Outlook
 from services.feedback_tagger.pool import Pool
 from services.feedback_tagger.store.opened import Store, door_to, migrate_store, open_store
 from shared.model.port import Reply, Request, Text, Usage

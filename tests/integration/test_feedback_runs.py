@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from local.provisioning import MAX_RECEIVE_COUNT
-from services.feedback_tagger.asking import Asker
+from services.feedback_tagger.asking.asker import Asker
+from services.feedback_tagger.asking.looking import Outlook
 from services.feedback_tagger.bucket.memory import MemoryBucket
 from services.feedback_tagger.domain.run import Terms
 from services.feedback_tagger.finaliser import Finaliser
 from services.feedback_tagger.ingest import CHUNKS_AT_ONCE, Ingest
-from services.feedback_tagger.looking import Outlook
 from services.feedback_tagger.messages.chunk import read_chunk
 from services.feedback_tagger.pool import LONGEST_WAIT_SECONDS, SPREAD_SECONDS, Pool, given_back
 from services.feedback_tagger.store.migrate import migrate_database

@@ -7,18 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from services.feedback_tagger.asking import Asker
+from services.feedback_tagger.asking.asker import Asker
+from services.feedback_tagger.asking.looking import Outlook
 from services.feedback_tagger.batch.lane import BatchLane
 from services.feedback_tagger.batch.parts import PartWriting
 from services.feedback_tagger.batches import Batches
 from services.feedback_tagger.bucket.memory import MemoryBucket
 from services.feedback_tagger.domain.run import RunState, Terms
+from services.feedback_tagger.files.quoting import Quoting
 from services.feedback_tagger.finaliser import Finaliser
 from services.feedback_tagger.ingest import Ingest
-from services.feedback_tagger.looking import Outlook
 from services.feedback_tagger.messages.chunk import read_chunk
 from services.feedback_tagger.pool import Pool
-from services.feedback_tagger.quoting import Quoting
 from services.feedback_tagger.store.batches import BatchStore, NewPart, Part, Progress
 from services.feedback_tagger.store.opened import Store
 from shared.model.batch_jobs import JobState, NewJob

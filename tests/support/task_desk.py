@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.feedback_tagger.asking import Asker
+from services.feedback_tagger.asking.asker import Asker
+from services.feedback_tagger.asking.looking import Outlook
 from services.feedback_tagger.bucket.memory import MemoryBucket
 from services.feedback_tagger.domain.run import Terms, run_id
 from services.feedback_tagger.finaliser import Finaliser
 from services.feedback_tagger.ingest import Ingest
-from services.feedback_tagger.looking import Outlook
 from services.feedback_tagger.pool import Pool
 from services.feedback_tagger.singles import Singles
 from services.feedback_tagger.store.opened import Store

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.feedback_tagger.coalescer import Coalescer
+from services.feedback_tagger.asking.coalescer import Coalescer
 from shared.errors import PermanentError, TransientError
 
 pytestmark = pytest.mark.looptime

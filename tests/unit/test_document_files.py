@@ -14,8 +14,8 @@ from services.feedback_tagger.domain.feedback import Row
 from services.feedback_tagger.domain.reading import Reader, Source
 from services.feedback_tagger.domain.text_file import UnusableFile
 from services.feedback_tagger.domain.upload import Rejected
+from services.feedback_tagger.files.occurrences import counted_occurrences
 from services.feedback_tagger.messages.chunk import chunk_as_json, read_chunk, row_as_json
-from services.feedback_tagger.occurrences import counted_occurrences
 from tests.support.documents import a_mailbox, a_page, an_email, json_lines
 from tests.support.hostile_rows import BURDENING
 

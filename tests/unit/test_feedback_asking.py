@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.feedback_tagger.asking import HARMLESS, Answers, Asker, HalfAnswered
+from services.feedback_tagger.asking.asker import HARMLESS, Answers, Asker, HalfAnswered
 from services.feedback_tagger.domain.feedback import Feedback, Row
 from services.feedback_tagger.domain.spent import Agreement, Spent
 from services.feedback_tagger.domain.taxonomy import Category, Taxonomy, taxonomy_of

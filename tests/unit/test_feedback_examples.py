@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from local.bedrock import prompt as endpoint
 from local.bedrock import tagger
-from services.feedback_tagger.asking import Answers
+from services.feedback_tagger.asking.asker import Answers
+from services.feedback_tagger.asking.examples import ExampleRules, Examples, labels_by_example
 from services.feedback_tagger.domain.feedback import Feedback, Row
 from services.feedback_tagger.domain.taxonomy import Category, Example, Taxonomy, taxonomy_of
-from services.feedback_tagger.examples import ExampleRules, Examples, labels_by_example
 from services.feedback_tagger.planner.examples import Candidate, chosen
 from services.feedback_tagger.planner.prompt import may_cache
 from services.feedback_tagger.planner.quote import Tally, quote_of

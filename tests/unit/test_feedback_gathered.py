@@ -47,7 +47,7 @@ async def test_one_who_was_cancelled_before_his_turn_is_left_out_and_one_after_i
     under_way.cancel()
     waiting.cancel()
     calls.let_go.set()
-    assert await asyncio.gather(beside, behind) == [4, 8]
+    assert list(await asyncio.gather(beside, behind)) == [4, 8]
     assert calls.made == [[1, 2], [4]]
 
 

@@ -12,7 +12,7 @@ import pytest
 from local.bedrock import prompt as tagging_prompt
 from local.bedrock import slips
 from local.bedrock.settings import Slips
-from services.feedback_tagger.asking import Answers, Asker
+from services.feedback_tagger.asking.asker import Answers, Asker
 from services.feedback_tagger.domain.feedback import Feedback, Row
 from services.feedback_tagger.domain.taxonomy import UNKNOWN, Category, taxonomy_of
 from services.feedback_tagger.planner.injection import trips

@@ -10,10 +10,10 @@ import pytest
 from services.feedback_tagger.domain.feedback import Feedback
 from services.feedback_tagger.domain.headers import read_aliases
 from services.feedback_tagger.domain.taxonomy import Category, Taxonomy, taxonomy_of
+from services.feedback_tagger.files.quoting import ALL_ROWS, Quoting, Sample
 from services.feedback_tagger.ingest import CHUNKS_AT_ONCE
 from services.feedback_tagger.messages.chunk import Chunk
 from services.feedback_tagger.planner.quote import Tally
-from services.feedback_tagger.quoting import ALL_ROWS, Quoting, Sample
 from services.feedback_tagger.store.port import Ingested
 from services.feedback_tagger.tasks.categorise import CATEGORISE
 from shared.model.prices import PRICES

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.feedback_tagger.looking import Recent
+from services.feedback_tagger.asking.looking import Recent
 from shared.errors import TransientError
 
 

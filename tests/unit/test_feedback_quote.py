@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.feedback_tagger.asking import Asker
+from services.feedback_tagger.asking.asker import Asker
 from services.feedback_tagger.domain.feedback import Feedback, Row
 from services.feedback_tagger.domain.spent import Spent, total
 from services.feedback_tagger.domain.taxonomy import Category, taxonomy_of

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.feedback_tagger.asking import Answers, Asker
+from services.feedback_tagger.asking.asker import Answers, Asker
 from services.feedback_tagger.domain.feedback import Feedback, Row
 from services.feedback_tagger.domain.taxonomy import Taxonomy
 from services.feedback_tagger.tasks import TASKS, TaskOptions, tasks_of

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from services.feedback_tagger.asking import Answers
+from services.feedback_tagger.asking.asker import Answers
 from services.feedback_tagger.domain.feedback import Row
 from services.feedback_tagger.domain.task_table import TaskTable
 from services.feedback_tagger.domain.taxonomy import Category, Taxonomy, taxonomy_of

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from services.feedback_tagger.asking import known_and_open
+from services.feedback_tagger.asking.asker import known_and_open
 from services.feedback_tagger.domain.feedback import Fault, Feedback, Row, content_digest, row_identity
 from services.feedback_tagger.domain.reading import Contents, Source
 from services.feedback_tagger.domain.task_table import TaskTable
 from services.feedback_tagger.domain.taxonomy import Taxonomy
 from services.feedback_tagger.domain.text_file import UnusableFile
 from services.feedback_tagger.domain.upload import CountOccurrence, Rejected
+from services.feedback_tagger.files.quoting import ALL_ROWS, Sample
 from services.feedback_tagger.messages.item import read_item, task_in
 from services.feedback_tagger.planner.quote import Tally, quote_of
-from services.feedback_tagger.quoting import ALL_ROWS, Sample
 from services.feedback_tagger.tasks import TASKS, TaskOptions, Tasks, tasks_of
 from services.feedback_tagger.tasks.categorise import CATEGORISE
 from services.feedback_tagger.tasks.task import Task

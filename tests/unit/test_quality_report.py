@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.feedback_tagger.asking import Asker
+from services.feedback_tagger.asking.asker import Asker
 from services.feedback_tagger.domain.reading import Source
 from services.feedback_tagger.evaluation.judging import judge_of
 from services.feedback_tagger.evaluation.labelled import LabelledFile, NoLabels, drawn, read_labelled

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.feedback_tagger.rejects import neutral, reject_file
+from services.feedback_tagger.files.rejects import neutral, reject_file
 
 SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, TypeAlias
 
-from services.feedback_tagger.asking import labelled_row
+from services.feedback_tagger.asking.asker import labelled_row
+from services.feedback_tagger.asking.prompting import REFUSALS, Reading, readable
 from services.feedback_tagger.batch.records import ChunkLine, Header, read_output, record_ids
 from services.feedback_tagger.domain.feedback import Row
 from services.feedback_tagger.domain.spent import NOTHING, Agreement, Spent
 from services.feedback_tagger.messages.chunk import read_chunk
-from services.feedback_tagger.prompting import REFUSALS, Reading, readable
 from services.feedback_tagger.store.port import ChunkResult
 from services.feedback_tagger.tasks.task import Task
 from shared.errors import TransientError

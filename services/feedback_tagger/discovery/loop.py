@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from services.feedback_tagger.aside import aside
+from services.feedback_tagger.asking.prompting import PriceOf
 from services.feedback_tagger.bucket.port import Bucket
 from services.feedback_tagger.commands.categories import accept
 from services.feedback_tagger.discovery.clustering import Point, joining_distance
@@ -32,7 +33,6 @@ from services.feedback_tagger.discovery.splitting import parts_of
 from services.feedback_tagger.domain.command import Command
 from services.feedback_tagger.domain.spent import NOTHING, Spent
 from services.feedback_tagger.planner.prompt import as_one_line
-from services.feedback_tagger.prompting import PriceOf
 from services.feedback_tagger.store.discovery import DiscoveryStore, Member, NewProposal, Placing, UnknownRow, Vector
 from services.feedback_tagger.store.taxonomy import TaxonomyStore
 from shared.clock import Now

@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from services.feedback_tagger.asking.prompting import PriceOf, spent_on
 from services.feedback_tagger.domain.category_name import fault_of, folded, holds_markup
 from services.feedback_tagger.domain.spent import NOTHING, Spent
 from services.feedback_tagger.planner.injection import trips
 from services.feedback_tagger.planner.prompt import Hex, as_one_line, packed
-from services.feedback_tagger.prompting import PriceOf, spent_on
 from shared.errors import PermanentError
 from shared.logs import logger
 from shared.model.port import Model, Request, Text, Turn

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from services.feedback_tagger.asking import Asker, known_and_open
+from services.feedback_tagger.asking.asker import Asker, known_and_open
 from services.feedback_tagger.domain.feedback import Row
 from services.feedback_tagger.domain.spent import NOTHING, Agreement, Spent
 from services.feedback_tagger.domain.taxonomy import UNKNOWN, Category, Taxonomy, taxonomy_of

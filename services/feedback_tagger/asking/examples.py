@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from services.feedback_tagger.asking import Answers, Asker, HalfAnswered
+from services.feedback_tagger.asking.asker import Answers, Asker, HalfAnswered
+from services.feedback_tagger.asking.looking import Recent
 from services.feedback_tagger.domain.feedback import Row
 from services.feedback_tagger.domain.spent import Agreement, Spent
 from services.feedback_tagger.domain.taxonomy import UNKNOWN, Category, Example, Taxonomy
-from services.feedback_tagger.looking import Recent
 from services.feedback_tagger.planner.examples import PER_CATEGORY, TOKENS, Candidate, chosen
 from services.feedback_tagger.store.examples import ExampleStore, Tenant, TenantColumn
 from services.feedback_tagger.tasks.categorise import CATEGORISE

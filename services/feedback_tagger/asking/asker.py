@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from services.feedback_tagger.asking.prompting import Asked, PriceOf, Prompting, Reading
 from services.feedback_tagger.domain.feedback import Row
 from services.feedback_tagger.domain.spent import Agreement, Spent, total
 from services.feedback_tagger.domain.taxonomy import Taxonomy
@@ -13,7 +14,6 @@ from services.feedback_tagger.planner.agreement import LEAST, position, rows_per
 from services.feedback_tagger.planner.batch import Plan, planned, regrouped, room_for_rows
 from services.feedback_tagger.planner.prompt import Hex
 from services.feedback_tagger.planner.tier import Tier
-from services.feedback_tagger.prompting import Asked, PriceOf, Prompting, Reading
 from services.feedback_tagger.store.port import FailedRow, LabelledRow
 from services.feedback_tagger.tasks.task import Task
 from shared.errors import PermanentError, TransientError
