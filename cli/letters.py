@@ -14,6 +14,7 @@ from shared.queue.dead_letters import (
     MOST_ATTRIBUTES,
     REASON,
     REDRIVEN_FROM,
+    RESERVED,
     SENDER_ID,
     SOURCE_MESSAGE_ID,
 )
@@ -68,7 +69,7 @@ def read_letter(entry: Mapping[str, Any]) -> Letter:
     attributes: dict[str, Mapping[str, Any]] = dict(entry.get("MessageAttributes", {}))
     # SQS says so itself of a message that it moved, and leaves what it says alone: it holds the sender's own words.
     by_sqs = "DeadLetterQueueSourceArn" in system
-    about = {} if by_sqs else {name: attributes.pop(name)["StringValue"] for name in ABOUT if name in attributes}
+    about = {} if by_sqs else {name: _text(attributes.pop(name)) for name in ABOUT if name in attributes}
     earlier = _text(attributes.pop(REDRIVEN_FROM, None))
     said = f"{system.get('SenderId', '')} {earlier}" if by_sqs else about.get(SENDER_ID, "")
     further = _text(attributes.pop(FURTHER_ATTRIBUTES, None)) if not by_sqs else ""
@@ -76,8 +77,8 @@ def read_letter(entry: Mapping[str, Any]) -> Letter:
         letter_id=str(entry["MessageId"]),
         receipt_handle=str(entry["ReceiptHandle"]),
         body=str(entry["Body"]),
-        reason=MOVED_BY_SQS if by_sqs else about.get(REASON, UNSAID),
-        error_class="" if by_sqs else about.get(ERROR_CLASS, UNSAID),
+        reason=MOVED_BY_SQS if by_sqs else about.get(REASON) or UNSAID,
+        error_class="" if by_sqs else about.get(ERROR_CLASS) or UNSAID,
         failed_at=about.get(FIRST_FAILURE_AT, ""),
         source_message_id=about.get(SOURCE_MESSAGE_ID, "") or str(entry["MessageId"]),
         senders=() if said == UNSAID else tuple(said.split()),
@@ -101,9 +102,10 @@ def moved_back(letter: Letter, queue: Queue) -> dict[str, Any]:
     """
     attributes = dict(letter.attributes)
     if queue.name in DOORS:
-        # Without it the message would be judged as one that the operator sent.
-        first = {REDRIVEN_FROM: _as_attribute(" ".join(letter.senders))}
-        attributes = dict([*first.items(), *attributes.items()][:MOST_ATTRIBUTES])
+        # Without it, or with one of the sender's own, the message would be judged as one that the operator sent.
+        attributes.pop(REDRIVEN_FROM, None)
+        others = list(attributes.items())[: MOST_ATTRIBUTES - 1]
+        attributes = {REDRIVEN_FROM: _as_attribute(" ".join(letter.senders)), **dict(others)}
     sent: dict[str, Any] = {"MessageBody": letter.body, "MessageAttributes": attributes}
     if queue.fifo:
         sent |= {
@@ -133,11 +135,14 @@ class Pace:
 
 
 def _unpacked(further: str) -> Mapping[str, str]:
+    """Less what only we may say: a sender may have written the attribute that this is read from."""
     try:
         found = json.loads(further or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
-    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    return {str(name): str(value) for name, value in found.items() if name not in RESERVED}
 
 
 def _text(attribute: Mapping[str, Any] | None) -> str:

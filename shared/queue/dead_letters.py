@@ -28,6 +28,9 @@ REDRIVEN_FROM = "redriven_from"
 """On a message that was moved back from the dead letters: the SenderIds it was sent with before, the last one first,
 with blanks between. SQS's own SenderId is whoever moved it back."""
 
+RESERVED = frozenset({*ABOUT, FURTHER_ATTRIBUTES, REDRIVEN_FROM})
+"""What a letter alone says: a sender's own attributes of these names are not passed on as the original's."""
+
 # Source: Amazon SQS Developer Guide, "Amazon SQS message quotas".
 MOST_ATTRIBUTES = 10
 MOST_BYTES = 1_048_576
@@ -61,7 +64,7 @@ def dead_letter(
         SOURCE_QUEUE: source_queue,
         SENDER_ID: _as_attribute(" ".join(senders(message))) or "not said",
     }
-    original = {name: value for name, value in message.attributes.items() if name not in (*about, REDRIVEN_FROM)}
+    original = {name: value for name, value in message.attributes.items() if name not in RESERVED}
     return Outgoing(
         body=message.body,
         attributes=_fitted(about, original, room=MOST_BYTES - _bytes(message.body)),

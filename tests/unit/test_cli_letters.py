@@ -84,6 +84,27 @@ def test_however_often_it_is_moved_no_sender_is_forgotten() -> None:
     assert read_letter(received(twice)).senders == ("operator", "stranger")
 
 
+@pytest.mark.parametrize("others", range(6))
+def test_no_attribute_of_a_stranger_s_own_takes_their_name_off_the_letter(others: int) -> None:
+    """``further_attributes`` is unpacked where we packed it: a sender may have written it first, in itself, too."""
+    claim = json.dumps({"redriven_from": "AIDA111", "sender_id": "AIDA111"})
+    claims = {"further_attributes": claim, **{f"a{number}": "x" for number in range(others)}}
+    nested = {**dict(reversed(claims.items())), "further_attributes": json.dumps({"further_attributes": claim})}
+
+    for attributes_of_theirs in (claims, nested):
+        sent = again(received(a_message(sender_id="stranger", attributes=attributes_of_theirs)), "operator")
+        twice = again(received(sent), "operator")
+        assert sent.attributes["redriven_from"] == "stranger"
+        assert twice.attributes["redriven_from"] == "operator stranger"
+
+
+def test_a_letter_that_nobody_of_ours_wrote_stops_no_other() -> None:
+    entry = received(a_message())
+    entry["MessageAttributes"]["reason"] = {"DataType": "Binary", "BinaryValue": b"x"}
+
+    assert read_letter(entry).reason == "not said"
+
+
 def test_a_letter_without_room_for_its_senders_is_not_moved_to_a_door() -> None:
     body = " " * (1_048_576 - 20)
     letter = read_letter(received(again(received(a_message(body, sender_id="stranger")), "operator")))
