@@ -1,7 +1,8 @@
 """JSON at the least CPU, where every row or every call passes through it.
 
-What the fast library refuses and the standard one takes (half of a surrogate pair, NaN, keys that are no text) goes
-through the standard one: whichever it was, the values are the same and the failures are the standard library's.
+What the fast library refuses and the standard one takes (half of a surrogate pair, keys that are no text, the word NaN)
+goes through the standard one, and so do failures. Two values differ: a whole number beyond 64 bits is read as a float,
+and a float that is no number is written as null.
 """
 
 import json
