@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from services.feedback_tagger.aside import aside
-from services.feedback_tagger.asking.asker import Answers, Asker, known_and_open
+from services.feedback_tagger.asking.asker import Answers, Asker, HalfAnswered, known_and_open
 from services.feedback_tagger.asking.coalescer import Coalescer
 from services.feedback_tagger.asking.examples import Examples, labels_by_example
 from services.feedback_tagger.domain.feedback import Row
@@ -96,7 +96,11 @@ class Singles:
         answers = Answers(labels=())
         if unanswered:
             taxonomy = await self.taxonomy()
-            answers = await labels_by_example(self.asker, self.examples, task, unanswered, taxonomy)
+            try:
+                answers = await labels_by_example(self.asker, self.examples, task, unanswered, taxonomy)
+            except HalfAnswered as half:
+                # No message could carry what is answered. Rows that wait for a budget must not count it as a failure.
+                raise half.cause from half
         labelled = [*known, *answers.labelled(task, unanswered)]
         stored = await self.store.add_singles(
             labelled, execution_ids=[message_of[id(each.row)] for each in labelled], table=task.table

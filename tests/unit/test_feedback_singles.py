@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from services.feedback_tagger.asking.asker import Answers
+from services.feedback_tagger.asking.asker import Answers, HalfAnswered
 from services.feedback_tagger.domain.feedback import Row
 from services.feedback_tagger.domain.task_table import TaskTable
 from services.feedback_tagger.domain.taxonomy import Category, Taxonomy, taxonomy_of
@@ -105,6 +105,12 @@ async def test_rows_over_the_days_budget_wait_in_their_queue() -> None:
     assert isinstance(late, GiveBack)
     assert late == dear
     assert late.after >= LONGEST_WAIT_SECONDS
+
+
+async def test_rows_wait_for_the_budget_too_if_it_ended_between_two_prompts() -> None:
+    used_up = OverBudget("used up", retry_after=80_000)
+    desk = Desk(error=HalfAnswered(used_up, Answers(labels=["Payment", None])))
+    assert [type(each) for each in await outcomes(desk.singles(), "late", "dear")] == [GiveBack] * 2
 
 
 async def test_a_row_that_is_there_already_leaves_its_message_id_and_how_long_it_took() -> None:
