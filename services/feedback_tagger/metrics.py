@@ -5,8 +5,8 @@ from typing import Final
 from shared.metrics import Metric, Unit
 from shared.service_metrics import SERVICE_METRICS
 
-# The two lines that say what asking a model came to.
-ASKED: Final = ("chunk", "singles")
+# The lines that say what asking a model came to.
+ASKED: Final = ("chunk", "chunk_half_answered", "singles")
 
 
 def _asked(name: str, value: str, says: str, unit: Unit = "Count") -> tuple[Metric, ...]:

@@ -74,7 +74,7 @@ class Pool:
     async def _ask_and_store(self, chunk: Chunk, task: Task) -> None:
         # Rows that are stored already cost no question; the transaction below has the last word on them.
         there = await self.store.known([row.identity for row in chunk.rows], table=task.table)
-        # What a batch job has answered is paid for: only the rows that it left open are asked about.
+        # The answers that a chunk brings are paid for: only the rows that they leave open are asked about.
         new = {place: row for place, row in enumerate(chunk.rows) if row.identity not in there}
         answered = answered_rows(task, chunk, new)
         known, fresh = known_and_open(task, [row for place, row in new.items() if place not in chunk.answered])
@@ -124,7 +124,9 @@ class Pool:
     async def _send_rest(self, chunk: Chunk, asked: Sequence[Row], half: HalfAnswered) -> None:
         """The chunk once more, under its number, with the answers that it has. It ends, since each time has fewer rows
         to ask about; and should both messages be handled, the second one finds the chunk done."""
-        labels = {row.identity: label for row, label in zip(asked, half.answers.labels, strict=True) if label}
+        labels = {
+            row.identity: label for row, label in zip(asked, half.answers.labels, strict=True) if label is not None
+        }
         said = {place: labels[row.identity] for place, row in enumerate(chunk.rows) if row.identity in labels}
         body = with_answers(
             chunk_as_json(
@@ -135,14 +137,16 @@ class Pool:
             ),
             {**chunk.answered, **said},
             chunk.spent + half.answers.spent,
-            chunk.agreement,
+            [*chunk.agreement, *half.answers.agreement],
         )
-        await send_all(self.chunks, [Outgoing(body=body, group_id=chunk.run_id, delay_seconds=REST_SECONDS)])
+        rest = Outgoing(body=body, group_id=chunk.run_id, delay_seconds=REST_SECONDS)
+        await send_all(self.chunks, [rest], uniform=self.uniform)
         log.info(
             "chunk_half_answered",
             run_id=chunk.run_id,
             chunk=chunk.number,
-            answered=len(said),
+            # Of the others the line of the next try tells.
+            asked=len(said),
             open=len(asked) - len(said),
             reason=str(half),
             **spent_as_logged(half.answers),

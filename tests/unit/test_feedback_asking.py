@@ -349,6 +349,19 @@ async def test_what_only_a_second_model_can_settle_is_no_answer_yet() -> None:
     assert list(half.value.answers.labels) == [None, "Payment"]
 
 
+async def test_second_looks_are_paid_for_too_when_only_the_second_model_is_away() -> None:
+    def of_the_first_model_alone(rows: Sequence[str]) -> str | Exception:
+        if model.requests[-1].model_id == "better":
+            return TransientError("away")
+        return "\n".join(f"{n}:{0 if row == 'hm' else 1}" for n, row in enumerate(rows, start=1))
+
+    model = ScriptedModel(of_the_first_model_alone)
+    asking = asker(model, unsure_model_id="better", agreement_share=1.0)
+    with pytest.raises(HalfAnswered) as half:
+        await asking.labels(CATEGORISE, rows_of("hm", "the bill"), TAXONOMY, seen=())
+    assert list(half.value.answers.agreement) == [Agreement(rows_per_prompt=20, checked=2, agreed=2)]
+
+
 async def test_a_model_that_was_away_from_the_start_leaves_nothing_to_keep() -> None:
     with pytest.raises(TransientError) as away:
         await ask(ScriptedModel(unless("", TransientError("away"))), "the bill")

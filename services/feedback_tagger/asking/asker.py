@@ -140,7 +140,7 @@ class Asker:
             for vote in range(1, task.votes):
                 await round_.vote(vote, limits.regrouped(round_.shuffled(rows, vote), plan))
         except TransientError as error:
-            answers = round_.paid_for(self.unsure_model_id is not None)
+            answers = round_.paid_for(agreement, unsure_are_open=self.unsure_model_id is not None)
             if answers is None:
                 raise
             raise HalfAnswered(error, answers) from error
@@ -259,7 +259,7 @@ class _Round:
             suspicious=len(self.plan.suspicious),
         )
 
-    def paid_for(self, unsure_are_open: bool) -> Answers | None:
+    def paid_for(self, agreement: tuple[Agreement, ...], *, unsure_are_open: bool) -> Answers | None:
         """What is answered for good so far; None if nothing is, or if each row is to have several answers."""
         task = self.asked.task
         settled = {
@@ -267,7 +267,11 @@ class _Round:
         }
         if task.votes > 1 or not settled:
             return None
-        return Answers(labels=[settled.get(first) for first in self.plan.asked_at], spent_by_model=dict(self.spent))
+        return Answers(
+            labels=[settled.get(first) for first in self.plan.asked_at],
+            spent_by_model=dict(self.spent),
+            agreement=agreement,
+        )
 
     async def _answer(self, group: Sequence[int]) -> None:
         reading = await self._prompt(self.asked, group)

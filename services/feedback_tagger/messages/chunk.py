@@ -20,8 +20,8 @@ from shared.fast_json import from_json
 class Chunk:
     """Chunk ``number`` (0 is the first) of a run; the same number holds the same rows however often it is sent.
 
-    ``answered`` are answers that some of its rows, by their places, have from a batch job, which cost ``spent`` and
-    showed ``agreement``: the pool asks about the others, and stores and counts all of it together.
+    ``answered`` are answers that some of its rows, by their places, have from a batch job or an earlier try, which cost
+    ``spent`` and showed ``agreement``: the pool asks about the others, and stores and counts all of it together.
     """
 
     run_id: str
@@ -70,7 +70,7 @@ def chunk_as_json(*, run_id: str, task: str, number: int, rows: Sequence[str]) -
 
 
 def with_answers(body: str, answered: Mapping[int, str], spent: Spent, agreement: Sequence[Agreement]) -> str:
-    """A chunk's message with what a batch job has said of some of its rows."""
+    """A chunk's message with the answers that some of its rows have."""
     more: dict[str, Any] = {}
     if answered:
         more["answered"] = {str(place): answer for place, answer in answered.items()}
