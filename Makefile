@@ -109,8 +109,9 @@ RDS_AUTHORITIES := https://truststore.pki.rds.amazonaws.com/global/global-bundle
 
 build/certificates/rds.pem:
 	@mkdir -p $(@D)
-	@curl --fail --silent --show-error --max-time 60 --output $@ $(RDS_AUTHORITIES) \
-		|| echo "the authorities of RDS could not be fetched: put $(RDS_AUTHORITIES) into $@ before an image goes to AWS"
+	@curl --fail --silent --show-error --max-time 60 --output $@.draft $(RDS_AUTHORITIES) && mv $@.draft $@ \
+		|| { rm -f $@.draft; \
+			echo "the authorities of RDS could not be fetched: put $(RDS_AUTHORITIES) into $@ before an image goes to AWS"; }
 
 images: build/certificates/rds.pem ## Build both services' images; PYTHON_IMAGE=... chooses their base
 	@for service in $(SERVICES); do \
@@ -127,7 +128,7 @@ push: setup ## Push a service's image to AWS, which deploys it: make push SERVIC
 .PHONY: clean clean-all help
 
 clean: ## Delete what runs left behind: build/ and the caches of the tools
-	@.ci/docker stop
+	@[ ! -d build/docker ] || .ci/docker stop
 	@rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -path ./.git -prune -o -path './.venv*' -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
