@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -104,8 +105,7 @@ def clock(here: datetime, there: datetime) -> Line:
 def endpoints(patient: Patient) -> Iterator[Line]:
     """Whether a connection can be made from here; the services have their own way, through the VPC."""
     for service in ENDPOINTS:
-        url = urlsplit(patient.cloud.client(service).meta.endpoint_url)
-        host, port = str(url.hostname), url.port or (443 if url.scheme == "https" else 80)
+        host, port = first_hop(patient.cloud.client(service).meta.endpoint_url)
         problem = unreachable(host, port)
         if problem:
             yield fail(
@@ -113,6 +113,15 @@ def endpoints(patient: Patient) -> Iterator[Line]:
             )
         else:
             yield ok("endpoints", f"{service}: {host}:{port}")
+
+
+def first_hop(address: str) -> tuple[str, int]:
+    """Host and port that the SDK connects to for ``address``: those of a proxy, if the environment names one for it."""
+    url = urlsplit(address)
+    proxy = getproxies().get(url.scheme)
+    if proxy and not proxy_bypass(str(url.hostname)):
+        url = urlsplit(proxy if "//" in proxy else f"http://{proxy}")
+    return str(url.hostname), url.port or (443 if url.scheme == "https" else 80)
 
 
 def unreachable(host: str, port: int) -> str:
@@ -227,7 +236,9 @@ def _partition(region: str) -> str:
 
 
 def services(patient: Patient) -> Iterator[Line]:
-    if patient.deployed.unknown:
+    if patient.deployed.unknown and patient.deployed.services:
+        yield fail("services", patient.deployed.unknown, APPLY)
+    elif patient.deployed.unknown:
         yield warn(
             "services",
             f"their settings cannot be read ({patient.deployed.unknown})",
@@ -237,6 +248,9 @@ def services(patient: Patient) -> Iterator[Line]:
     for service in patient.deployed.services.values():
         if service.wanted is None:
             yield ok("services", f"{service.name}: settings read")
+        elif service.stopped:
+            remedy = "start it (docs/runbook.md, 'Stop a service'): changes of tickets are kept for 24 hours"
+            yield warn("services", f"{service.name}: no task is wanted", remedy)
         elif (service.running or 0) < service.wanted:
             remedy = "docs/runbook.md, 'Ticket agent gone' and 'Crashes'"
             yield fail("services", f"{service.name}: {service.running} of {service.wanted} tasks run", remedy)
@@ -251,7 +265,11 @@ def alarms(patient: Patient) -> Iterator[Line]:
     rings = ringing(patient.cloud)
     yield from (warn("alarms", f"{name} rings", "docs/runbook.md has a section for it") for name in rings)
     if not rings:
-        yield ok("alarms", "none rings")
+        first = patient.cloud.client("cloudwatch").describe_alarms(
+            AlarmNamePrefix=f"{patient.cloud.names.name}-", MaxRecords=1
+        )
+        there = first.get("MetricAlarms") or first.get("CompositeAlarms")
+        yield ok("alarms", "none rings") if there else warn("alarms", "there is none", APPLY)
 
 
 RESOURCES: tuple[tuple[str, Check], ...] = (

@@ -25,6 +25,11 @@ class Service:
     wanted: int | None = None
     running: int | None = None
 
+    @property
+    def stopped(self) -> bool:
+        """Somebody stopped it: the tagger sleeps at no task, the ticket agent never does."""
+        return self.wanted == 0 and self.name == AGENT
+
     def setting(self, name: str) -> Any:
         """A setting as the service reads it: its text, or its default."""
         return self.environment.get(name.upper()) or SETTINGS[self.name].model_fields[name].default
@@ -49,7 +54,11 @@ def deployed(cloud: Cloud) -> Deployed:
     try:
         ecs = cloud.client("ecs")
         found = ecs.describe_services(cluster=cloud.names.name, services=list(names))["services"]
-        services = {names[each["serviceName"]]: _service(ecs, names[each["serviceName"]], each) for each in found}
+        services = {
+            names[each["serviceName"]]: _service(ecs, names[each["serviceName"]], each)
+            for each in found
+            if each["status"] == "ACTIVE"  # ECS goes on telling of a deleted one, which wants no tasks and has none.
+        }
     except ClientError as error:
         return Deployed({}, f"ECS: {error.response.get('Error', {}).get('Code', '')}")
     except BotoCoreError as error:

@@ -55,6 +55,7 @@ EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", 
 BAD_CREDENTIALS = frozenset(
     {"InvalidClientTokenId", "SignatureDoesNotMatch", "UnrecognizedClientException", "InvalidAccessKeyId"}
 )
+CLOCK_IS_OFF = ("Signature expired", "Signature not yet current", "RequestTimeTooSkewed")
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 ABSENT = frozenset(
     {
@@ -90,6 +91,8 @@ def aws_problem(error: BotoCoreError | ClientError) -> UserError:
 def _refused_by_aws(error: ClientError) -> UserError:
     code = str(error.response.get("Error", {}).get("Code", ""))
     said = f"{error.operation_name}: {code}: {error.response.get('Error', {}).get('Message', '')}"
+    if any(word in said for word in CLOCK_IS_OFF):
+        return UserError(f"this machine's clock is off ({said})", "set it by NTP")
     if code in EXPIRED:
         return UserError(f"the AWS credentials have expired ({code})", "sign in again (`aws sso login`)")
     if code in BAD_CREDENTIALS:

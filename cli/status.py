@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.cloud import CloudChoice, CloudOption, JsonOption, NameOption, open_cloud
-from cli.deployed import deployed
+from cli.deployed import Service, deployed
 from cli.feedback import FAILED, OPEN
 from cli.names import DEFAULT_NAME
 from cli.output import print_fields, print_json, print_table, printable
@@ -33,8 +33,8 @@ def status(
     """Show queues, dead letters, leases, runs and spending. Status 1 if something needs a look, and says what.
 
     That is: a dead letter; a message older than an hour; a stream read 5 minutes late, or a shard that nobody reads; a
-    ticket that was due 10 minutes ago; fewer tasks than wanted; a run that waits for a budget, is silent for 15
-    minutes, or failed within a day; a budget of which 90% is spent; an alarm that rings.
+    ticket that was due 10 minutes ago; fewer tasks than wanted, or no ticket agent; a run that waits for a budget, is
+    silent for 15 minutes, or failed within a day; a budget of which 90% is spent; an alarm that rings.
     """
     there = open_cloud(cloud, name)
     look = snapshot(there, deployed(there), now=time.time(), overdue_seconds=OVERDUE_SECONDS, tickets=tickets)
@@ -63,14 +63,20 @@ def needs_a_look(look: Snapshot) -> Iterator[str]:
         due = f"{look.overdue} tickets were due {ago(OVERDUE_SECONDS)} ago"
         yield f"{due}: the ticket agent's sweeper does not get to them"
     for service in look.services:
-        if service.wanted is not None and (service.running or 0) < service.wanted:
-            yield f"{service.name}: {service.running} of {service.wanted} tasks run"
+        yield from _about_tasks(service)
     for run in look.runs:
         yield from _about_a_run(run, look)
     for spend in look.spend:
         if spend.share is not None and spend.share >= NEARLY_SPENT:
             yield f"{spend.account}: {spend.share:.0%} of today's budget is spent; it begins anew at midnight UTC"
     yield from (f"the alarm {alarm} rings: docs/runbook.md" for alarm in look.alarms)
+
+
+def _about_tasks(service: Service) -> Iterator[str]:
+    if service.wanted is not None and (service.running or 0) < service.wanted:
+        yield f"{service.name}: {service.running} of {service.wanted} tasks run"
+    elif service.stopped:
+        yield f"{service.name}: no task is wanted; changes of tickets are kept for 24 hours"
 
 
 def _about_a_run(run: RunLook, look: Snapshot) -> Iterator[str]:

@@ -116,6 +116,13 @@ def test_missing_credentials_are_said_in_words() -> None:
     assert "deskhand up" in aws_problem(NoCredentialsError()).remedy
 
 
+def test_a_clock_that_is_off_is_not_taken_for_wrong_credentials() -> None:
+    said = "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z"
+    error = ClientError({"Error": {"Code": "SignatureDoesNotMatch", "Message": said}}, "GetCallerIdentity")
+
+    assert "clock" in aws_problem(error).problem
+
+
 @pytest.mark.parametrize(
     ("code", "word"),
     [

@@ -78,6 +78,7 @@ def test_ordinary_work_needs_no_look(changes: dict[str, Any]) -> None:
         ({"queues": [a_queue(dead=2)]}, "q: 2 dead letters; deskhand redrive q"),
         ({"queues": [a_queue(oldest_seconds=7200.0)]}, "2.0 h"),
         ({"stream_late_seconds": 600.0}, "10 min late"),
+        ({"services": [Service(name="ticket_agent", wanted=0, running=0)]}, "no task is wanted"),
         ({"leases": [LeaseLook(shard="shard-1", holder="", ended=False, checkpoint="1")]}, "nobody reads the shard"),
         ({"overdue": 4}, "4 tickets were due"),
         ({"services": [Service(name="ticket_agent", wanted=2, running=1)]}, "1 of 2 tasks"),
