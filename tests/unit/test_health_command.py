@@ -33,8 +33,9 @@ async def test_it_tells_whether_the_loops_turn() -> None:
     assert await asyncio.to_thread(ask, str(port)) == 1, "nobody answers any more"
 
 
-def test_a_task_that_does_not_say_its_port_is_not_well(capsys: pytest.CaptureFixture[str]) -> None:
-    assert ask("") == 1
+@pytest.mark.parametrize("port", ["", "x", "-1", "0", "65536", "²"])
+def test_a_task_that_does_not_say_its_port_is_not_well(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ask(port) == 1
     assert "HEALTH_PORT" in capsys.readouterr().err
 
 
