@@ -76,10 +76,14 @@ def dead_letter(
 def senders(message: Message) -> tuple[str, ...]:
     """Everybody through whose hands the message came: who sent it, then those whom ``redriven_from`` names.
 
-    Anybody may write that attribute. Whoever judges a sender must ask the same of each of them: then it can only take
+    A letter that SQS itself moved back (StartMessageMoveTask, the console's button) still says what letters say.
+    Anybody may write these attributes. Whoever judges a sender must ask the same of each of them: then it can only take
     rights away, and a letter that was refused stays refused when somebody of more rights moves it back.
     """
-    return tuple(dict.fromkeys((message.sender_id, *message.attributes.get(REDRIVEN_FROM, "").split())))
+    said = [message.attributes.get(REDRIVEN_FROM, "")]
+    if SOURCE_MESSAGE_ID in message.attributes:
+        said.append(message.attributes.get(SENDER_ID, ""))
+    return tuple(dict.fromkeys((message.sender_id, *" ".join(said).split())))
 
 
 def _fitted(about: Mapping[str, str], original: Mapping[str, str], *, room: int) -> Mapping[str, str]:

@@ -10,7 +10,8 @@ from services.ticket_agent.domain.directory import Employee
 from services.ticket_agent.intake import Intake
 from services.ticket_agent.store.port import NewTicket, Submission
 from shared.errors import BadInput
-from shared.queue.message import Message
+from shared.queue.dead_letters import dead_letter
+from shared.queue.message import DeadLetter, Message
 from tests.support.queues import a_message
 
 RELAY = "relay"
@@ -49,6 +50,19 @@ async def stored(message: Message) -> NewTicket:
 async def test_a_relay_that_moves_a_stranger_s_ticket_back_does_not_vouch_for_it(before: tuple[str, ...]) -> None:
     with pytest.raises(BadInput, match="is not the employee of the sender stranger"):
         await stored(message(RELAY, *before))
+
+
+async def test_nor_does_one_that_lets_sqs_move_the_letter_back() -> None:
+    letter = dead_letter(
+        message("stranger"),
+        DeadLetter("not the employee", "BadInput"),
+        source_queue="ticket-intake",
+        first_failure_at="2026-01-01T00:00:00.000Z",
+        fifo=False,
+    )
+
+    with pytest.raises(BadInput, match="is not the employee of the sender stranger"):
+        await stored(a_message(BODY, sender_id=RELAY, attributes=dict(letter.attributes)))
 
 
 async def test_what_the_employee_sent_is_theirs_when_a_relay_moves_it_back() -> None:
