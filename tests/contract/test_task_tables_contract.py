@@ -128,6 +128,21 @@ async def test_a_row_is_known_to_the_task_that_stored_it_alone(rows: RowStore) -
     assert await rows.known([], table=KINDS) == set()
 
 
+async def test_a_table_that_is_not_there_yet_is_no_trouble_of_chunks_of_other_tasks(rows: RowStore) -> None:
+    await rows.finish_chunk(a_chunk(0, a_row("a")))
+    missing = TaskTable("feedback_of_tomorrow", (("word", "text"),))
+    found = await asyncio.gather(
+        rows.known(["a"]),
+        rows.known(["a"], table=missing),
+        rows.known(["a"], table=KINDS),
+        rows.finish_chunk(a_chunk(1, a_row("b"))),
+        rows.finish_chunk(a_chunk(2, a_row("c"), table=missing)),
+        return_exceptions=True,
+    )
+    assert [each for each in found if not isinstance(each, Exception)] == [set(), {"a"}, True]
+    assert [isinstance(each, Exception) for each in found] == [False, True, False, False, True]
+
+
 async def test_a_row_that_is_there_keeps_its_records_and_gets_none_of_another_answer(
     runs: RunStore, rows: RowStore, sql: Sql
 ) -> None:
@@ -142,7 +157,10 @@ async def test_a_row_that_is_there_keeps_its_records_and_gets_none_of_another_an
 async def test_of_two_answers_at_the_same_moment_one_is_stored_whole_and_the_other_not_at_all(
     runs: RunStore, rows: RowStore, sql: Sql
 ) -> None:
-    """Both wait for the same row and go on together; neither sees it as known before it writes."""
+    """Both wait for the same row and go on together; neither sees it as known before it writes.
+
+    They are two tasks: within one, chunks of one moment share a transaction.
+    """
 
     async def both_wait() -> bool:
         return await sql.waiting() >= 2
@@ -150,10 +168,13 @@ async def test_of_two_answers_at_the_same_moment_one_is_stored_whole_and_the_oth
     held = "insert into feedback_kinds (row_identity, part, word) values ('m', 1, 'held')"
     one = a_chunk(0, a_row("m", {"word": "one"}, {"word": "one"}, {"word": "one"}), a_row("a"))
     two = a_chunk(0, a_row("z"), a_row("m", {"word": "two"}, {"word": "two"}), run_id="run-2")
-    async with sql.holding(held):
-        finishing = [asyncio.ensure_future(rows.finish_chunk(chunk)) for chunk in (one, two)]
-        await eventually(both_wait, what="both at the row that is held")
-    assert await asyncio.gather(*finishing) == [True, True]
+    async with open_store(door_to(sql.url), connections=1) as another:
+        async with sql.holding(held):
+            finishing = [
+                asyncio.ensure_future(task.finish_chunk(chunk)) for task, chunk in ((rows, one), (another.rows, two))
+            ]
+            await eventually(both_wait, what="both at the row that is held")
+        assert await asyncio.gather(*finishing) == [True, True]
     words = {word for (word,) in await sql.rows("select word from feedback_kinds where row_identity = 'm'")}
     assert words in ({"one"}, {"two"})
     (parts,) = await sql.rows("select count(*), min(part), max(part) from feedback_kinds where row_identity = 'm'")
