@@ -9,12 +9,14 @@ import typer
 
 from cli.cloud import Cloud, CloudChoice, CloudOption, JsonOption, NameOption, open_cloud
 from cli.commanding import ByOption, ReasonOption, WaitOption, order
+from cli.documents import bucket_document, run_entries
 from cli.errors import UserError
-from cli.feedback import bucket_document, category_counts, run_keys
+from cli.feedback import category_counts
 from cli.names import DEFAULT_NAME
 from cli.output import print_fields, print_json, print_table, say
 from services.feedback_tagger.discovery.documents import HISTORY_DOCUMENT_KEY, PROPOSALS_DOCUMENT_KEY
 from services.feedback_tagger.domain.run import TAXONOMY_DOCUMENT_KEY
+from services.feedback_tagger.tasks.categorise import CATEGORISE
 
 categories = typer.Typer(
     help="See the categories and what is proposed; decide about them.", invoke_without_command=True
@@ -264,12 +266,19 @@ def discovery_fields(summary: Mapping[str, Any]) -> list[tuple[str, object]]:
     return fields
 
 
+def labelled_rows(there: Cloud) -> Counter[str]:
+    """How many rows the runs in the bucket have put under each category; other tasks' answers are none."""
+    labelled: Counter[str] = Counter()
+    for _, key in run_entries(there):
+        run = bucket_document(there, key)
+        if run is not None and run["task"] == CATEGORISE.name:
+            labelled.update(run["by_label"])
+    return labelled
+
+
 def _list(there: Cloud, *, as_json: bool) -> None:
     taxonomy = _read(there, TAXONOMY_DOCUMENT_KEY, "categories")
-    labelled: Counter[str] = Counter()
-    for key in run_keys(there):
-        labelled.update((bucket_document(there, key) or {}).get("by_label", {}))
-    counted = category_counts(taxonomy, labelled)
+    counted = category_counts(taxonomy, labelled_rows(there))
     if as_json:
         print_json([{"category": label, "rows": rows} for label, rows in counted])
         return

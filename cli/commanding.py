@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from cli.cloud import Cloud
+from cli.documents import bucket_document, bucket_errors
 from cli.errors import UserError
-from cli.feedback import bucket_document, bucket_errors
 from cli.output import print_json, say
 from services.feedback_tagger.domain.command import (
     COMMANDS_PREFIX,

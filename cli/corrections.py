@@ -12,8 +12,9 @@ import typer
 
 from cli.cloud import Cloud, CloudChoice, CloudOption, JsonOption, NameOption, open_cloud
 from cli.commanding import ByOption, ReasonOption, WaitOption, order
+from cli.documents import bucket_document, bucket_errors
 from cli.errors import UserError
-from cli.feedback import LARGEST_PUT, bucket_document, bucket_errors
+from cli.feedback import LARGEST_PUT
 from cli.names import DEFAULT_NAME
 from cli.output import print_fields, print_json, print_table, say
 from cli.quote import SPOOL_BYTES, unpacked

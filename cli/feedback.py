@@ -1,19 +1,17 @@
 """`deskhand feedback`: upload a file, follow its run, read the categories: all of it through the bucket alone."""
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import Annotated, Any, BinaryIO, cast
 
 import typer
-from botocore.exceptions import ClientError
 
-from cli.cloud import NOT_INSTALLED, Cloud, CloudChoice, CloudOption, JsonOption, NameOption, open_cloud
-from cli.errors import UserError, absent
+from cli.cloud import Cloud, CloudChoice, CloudOption, JsonOption, NameOption, open_cloud
+from cli.documents import FAILED, OPEN, bucket_document, bucket_errors, run_document, run_entries
+from cli.errors import UserError
 from cli.names import DEFAULT_NAME
 from cli.output import print_fields, print_json, print_table, say
 from cli.quote import SPOOL_BYTES, TaskOption, headers_of, task_of, unpacked
@@ -22,7 +20,6 @@ from services.feedback_tagger.domain.reading import Source
 from services.feedback_tagger.domain.run import (
     RUNS_PREFIX,
     UPLOADS_PREFIX,
-    run_document_key,
     run_id,
 )
 from services.feedback_tagger.domain.text_file import UnusableFile
@@ -42,7 +39,6 @@ feedback = typer.Typer(help="Upload feedback and see how it was labelled.", no_a
 
 POLL_SECONDS = 1.0
 LARGEST_PUT = 5 * 1024**3
-OPEN, FAILED = "open", "failed"
 COUNTS = ("rows", "stored", "duplicates", "rejected")
 
 RunArgument = Annotated[str | None, typer.Argument(help="A run id; left out: the latest runs, or the latest one.")]
@@ -140,55 +136,16 @@ def put_file(cloud: Cloud, file: Path, task: Task = CATEGORISE, lane: LaneChoice
     return run_id(bucket, key, etag=str(answer["ETag"]), version_id=answer.get("VersionId"))
 
 
-def run_document(cloud: Cloud, run: str) -> dict[str, Any] | None:
-    """What the tagger last wrote about a run; None if it has written nothing."""
-    return bucket_document(cloud, run_document_key(run))
-
-
-def bucket_document(cloud: Cloud, key: str) -> dict[str, Any] | None:
-    """A document that the tagger left in the bucket; None if there is none."""
-    s3 = cloud.client("s3")
-    with bucket_errors(cloud.names.bucket):
-        try:
-            body = s3.get_object(Bucket=cloud.names.bucket, Key=key)["Body"].read()
-        except s3.exceptions.NoSuchKey:
-            return None
-    document: dict[str, Any] = json.loads(body)
-    return document
-
-
-def run_keys(cloud: Cloud) -> list[str]:
-    """Keys of the run documents, the latest first."""
-    with bucket_errors(cloud.names.bucket):
-        pages = cloud.client("s3").get_paginator("list_objects_v2")
-        objects = [
-            entry
-            for page in pages.paginate(Bucket=cloud.names.bucket, Prefix=f"{RUNS_PREFIX}run-")
-            for entry in page.get("Contents", [])
-        ]
-    return [str(entry["Key"]) for entry in sorted(objects, key=lambda entry: entry["LastModified"], reverse=True)]
-
-
-@contextmanager
-def bucket_errors(bucket: str) -> Iterator[None]:
-    """Say which bucket was meant when it does not exist."""
-    try:
-        yield
-    except ClientError as error:
-        if not absent(error):
-            raise
-        raise UserError(f"there is no bucket {bucket}", NOT_INSTALLED) from None
-
-
 def _latest(cloud: Cloud) -> str:
-    keys = run_keys(cloud)
-    if not keys:
+    entries = run_entries(cloud)
+    if not entries:
         raise UserError("there are no runs yet", "upload a file first: deskhand feedback upload FILE")
-    return keys[0].removeprefix(RUNS_PREFIX).removesuffix(".json")
+    _, key = entries[0]
+    return key.removeprefix(RUNS_PREFIX).removesuffix(".json")
 
 
 def _show_latest(cloud: Cloud, limit: int, *, as_json: bool) -> None:
-    found = [document for key in run_keys(cloud)[:limit] if (document := bucket_document(cloud, key)) is not None]
+    found = [document for _, key in run_entries(cloud)[:limit] if (document := bucket_document(cloud, key)) is not None]
     if as_json:
         print_json(found)
         return

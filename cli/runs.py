@@ -7,11 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from cli.cloud import Cloud, CloudChoice, CloudOption, JsonOption, NameOption, open_cloud
+from cli.documents import OPEN, bucket_document, run_document, run_entries
 from cli.errors import UserError
-from cli.feedback import OPEN, RunArgument, asking_fields, bucket_document, bucket_errors, run_document
+from cli.feedback import RunArgument, asking_fields
 from cli.names import DEFAULT_NAME
 from cli.output import print_fields, print_json, print_table, say
-from services.feedback_tagger.domain.run import RUNS_PREFIX, UPLOADS_PREFIX
+from services.feedback_tagger.domain.run import UPLOADS_PREFIX
 
 runs = typer.Typer(help="What became of files of feedback, and what it cost.", no_args_is_help=True)
 
@@ -59,14 +60,7 @@ def show(
 
 def latest_runs(cloud: Cloud) -> Iterator[tuple[datetime, dict[str, Any]]]:
     """Runs with the moment at which the tagger last wrote about them, the latest first."""
-    with bucket_errors(cloud.names.bucket):
-        pages = cloud.client("s3").get_paginator("list_objects_v2")
-        entries = [
-            (entry["LastModified"], str(entry["Key"]))
-            for page in pages.paginate(Bucket=cloud.names.bucket, Prefix=f"{RUNS_PREFIX}run-")
-            for entry in page.get("Contents", [])
-        ]
-    for written_at, key in sorted(entries, reverse=True):
+    for written_at, key in run_entries(cloud):
         document = bucket_document(cloud, key)
         if document is not None:
             yield written_at, document

@@ -11,11 +11,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.cloud import Cloud
 from cli.deployed import Deployed, Service
-from cli.feedback import OPEN, bucket_document, bucket_errors
+from cli.documents import OPEN, bucket_document, run_entries
 from cli.redrive import url_of
 from cli.tickets import rows_of
 from local.provisioning import AGENT, QUEUES, TAGGER, Queue
-from services.feedback_tagger.domain.run import RUNS_PREFIX
 from shared.aws.items import from_item, to_item
 from shared.clock import as_utc_text
 from shared.model.spend import day_of
@@ -253,14 +252,7 @@ def _statuses(cloud: Cloud) -> dict[str, int]:
 
 def _runs(cloud: Cloud) -> list[RunLook]:
     """The runs that the tagger wrote about last, the latest first."""
-    with bucket_errors(cloud.names.bucket):
-        pages = cloud.client("s3").get_paginator("list_objects_v2")
-        found = [
-            (entry["LastModified"], str(entry["Key"]))
-            for page in pages.paginate(Bucket=cloud.names.bucket, Prefix=f"{RUNS_PREFIX}run-")
-            for entry in page.get("Contents", [])
-        ]
-    latest = sorted(found, reverse=True)[:RUNS_LOOKED_AT]
+    latest = run_entries(cloud)[:RUNS_LOOKED_AT]
     with ThreadPoolExecutor(max_workers=8) as threads:
         documents = list(threads.map(lambda entry: bucket_document(cloud, entry[1]), latest))
     return [_run(document, at) for (at, _), document in zip(latest, documents, strict=True) if document is not None]

@@ -9,7 +9,7 @@ import typer
 
 from cli.cloud import CloudChoice, CloudOption, JsonOption, NameOption, open_cloud
 from cli.deployed import Service, deployed
-from cli.feedback import FAILED, OPEN
+from cli.documents import FAILED, OPEN
 from cli.names import DEFAULT_NAME
 from cli.output import print_fields, print_json, print_table, printable
 from cli.snapshot import RunLook, Snapshot, SpendLook, snapshot

@@ -8,7 +8,8 @@ from typing import Any
 
 from cli.cloud import Cloud, queue_url
 from cli.directory import read_directory, write_row
-from cli.feedback import put_file, run_document
+from cli.documents import run_document
+from cli.feedback import put_file
 from cli.tickets import send_ticket, ticket_body
 from local.demo.progress import Ticker
 from local.demo.readings import Database, has_ended, take_notifications

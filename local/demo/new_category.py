@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cli.commanding import order
-from cli.feedback import bucket_document
+from cli.documents import bucket_document
 from local.demo.flows import POLL_SECONDS, Flows, FlowsTimedOut
 from local.demo.sample import THEME_CATEGORY, UNKNOWN, read_theme
 from services.feedback_tagger.discovery.documents import PROPOSALS_DOCUMENT_KEY

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 
 from cli.cloud import Cloud
-from cli.feedback import run_document
+from cli.documents import run_document
 from cli.tickets import plain, rows_of, ticket_row
 from local.demo.sample import Case, outcome_text
 from local.demo.steps import Step, steps_of

@@ -1,11 +1,17 @@
 """What `deskhand feedback categories` orders, and what it shows of what came back."""
 
+import io
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from cli.categories import discovery_fields, merging, proposal_fields
+from cli.categories import discovery_fields, labelled_rows, merging, proposal_fields
+from cli.cloud import Cloud
 from cli.errors import UserError
+from cli.names import Names
 
 
 @pytest.mark.parametrize(
@@ -53,3 +59,31 @@ def test_what_discovery_cost_is_shown_beside_what_was_quoted_and_unpriced_calls_
 
     assert shown["latest look"] == "quoted $0.000130, cost $0.000123"
     assert shown["without a price"] == "2 calls"
+
+
+class Bucket:
+    """The S3 client over documents that the tagger left."""
+
+    def __init__(self, documents: Mapping[str, Any]) -> None:
+        self._documents = documents
+
+    def get_paginator(self, _: str) -> "Bucket":
+        return self
+
+    def paginate(self, *, Prefix: str, **_: Any) -> list[dict[str, Any]]:  # noqa: N803  the SDK's name
+        keys = [key for key in self._documents if key.startswith(Prefix)]
+        return [{"Contents": [{"Key": key, "LastModified": datetime(2026, 1, 1, tzinfo=UTC)} for key in keys]}]
+
+    def get_object(self, *, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803  the SDK's name
+        return {"Body": io.BytesIO(json.dumps(self._documents[Key]).encode())}
+
+
+def test_answers_of_other_tasks_are_no_categories() -> None:
+    documents = {
+        "runs/run-1.json": {"task": "categorise", "by_label": {"Payment": 2}},
+        "runs/run-2.json": {"task": "sentiment", "by_label": {"positive": 3}},
+    }
+    cloud = Cloud(names=Names(name="desk", account="1", region="us-east-1"), session=None, environment=None)
+    cloud._clients["s3"] = Bucket(documents)
+
+    assert labelled_rows(cloud) == {"Payment": 2}
