@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -12,8 +12,9 @@ from cli.cloud import Cloud, CloudChoice, CloudOption, JsonOption, NameOption, o
 from cli.environment import process_environment
 from cli.errors import UserError
 from cli.names import DEFAULT_NAME
+from cli.objects import versions_with
 from cli.output import print_json, print_table, printable, say
-from cli.traces import Traces, delete_objects, erase_traces, objects_with, traces_of
+from cli.traces import Traces, erase_traces, traces_of
 from local.provisioning import TAGGER
 from services.feedback_tagger.database import erase_person
 from services.feedback_tagger.settings import DatabaseSettings
@@ -25,6 +26,7 @@ STAYS = (
     "backups: tables can be restored to any second of 35 days, the database to its retention; no row can be taken out",
     "the ledger's entries without their texts: that a ticket was worked on, what was granted, the digests of the chain",
     "texts of other people's tickets that mention them, and decisions that they took on those",
+    "who put files, commands and corrections into the bucket, as S3 names them",
     "messages under way (4 days), dead letters and the mailbox (14 days), logs (ids alone), e-mails that SNS sent",
     "a file of your own: uploaded again, it brings its rows back",
 )
@@ -75,11 +77,7 @@ def forget(
     if employee:
         _tables(there, employee, found, really=yes)
     if files:
-        keys = list(objects_with(there, person.ref_ids))
-        found.places["objects in the bucket"] = len(keys)
-        found.kept += [] if yes else [f"would go: s3://{there.names.bucket}/{key}" for key in keys]
-        if yes:
-            found.places["versions of them"] = delete_objects(there, keys)
+        _files(there, person.ref_ids, found, really=yes)
     _show(found, deleted=yes, as_json=as_json)
     if found.problems:
         raise typer.Exit(1)
@@ -123,6 +121,21 @@ def _tables(cloud: Cloud, employee: str, found: Found, *, really: bool) -> None:
         found.problems.append(
             f"ticket {ticket_id} is not over: let it end (deskhand tickets decline {ticket_id}), then again"
         )
+
+
+def _files(cloud: Cloud, ref_ids: Sequence[str], found: Found, *, really: bool) -> None:
+    holding, needed_by = versions_with(cloud, ref_ids)
+    for run in needed_by:
+        again = f"let it end (deskhand runs show {run}), then again"
+        found.problems.append(f"run {run} is open and needs its objects: {again}")
+    keys = list(dict.fromkeys(each.key for each in holding))
+    found.places["objects in the bucket"] = len(keys)
+    found.places["versions of them"] = len(holding)
+    if not really:
+        found.kept += [f"would go: s3://{cloud.names.bucket}/{key}" for key in keys]
+        return
+    for each in holding:
+        cloud.client("s3").delete_object(Bucket=cloud.names.bucket, Key=each.key, VersionId=each.version_id)
 
 
 def _counted(traces: Traces) -> dict[str, int]:

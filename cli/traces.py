@@ -1,20 +1,15 @@
-"""Where one person's traces are in the tables and the bucket, and taking them away."""
+"""Where one person's traces are in the tables, and taking them away."""
 
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 from cli.cloud import Cloud
-from cli.feedback import bucket_errors
 from cli.tickets import ledger_rows, rows_of
 from services.ticket_agent.domain.chain import SALT, TEXTS
 from services.ticket_agent.domain.state import AWAITING, State
 from shared.aws.items import to_item
 
-PLACES = ("uploads/", "rejects/", "batch/", "runs/")
-"""Where in the bucket rows may lie: files, rejects, prompts of batch jobs, examples of proposals."""
-BLOCK = 1 << 20
 NOT_OVER = frozenset({State.OPEN, *AWAITING})
 
 
@@ -93,60 +88,3 @@ def erase_traces(cloud: Cloud, traces: Traces) -> None:
         keys.append(("User", {"employeeId": traces.employee}))
     for table, key in keys:
         dynamodb.delete_item(TableName=names.table(table), Key=to_item(key))
-
-
-def objects_with(cloud: Cloud, words: Sequence[str]) -> Iterator[str]:
-    """Keys of objects in the bucket whose text contains one of ``words``. Reads all of them, gzip unpacked."""
-    s3, bucket = cloud.client("s3"), cloud.names.bucket
-    needles = [word.encode(encoding) for word in words for encoding in ("utf-8", "utf-16-le", "utf-16-be")]
-    with bucket_errors(bucket):
-        for place in PLACES:
-            for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=place):
-                for entry in page.get("Contents", ()):
-                    body = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"]
-                    if contains(cast(BinaryIO, body), needles):
-                        yield str(entry["Key"])
-
-
-def contains(body: BinaryIO, needles: Sequence[bytes]) -> bool:
-    """Whether one of ``needles`` is in the bytes, or in what they unpack to; block by block, also across a border."""
-    overlap = max(map(len, needles)) - 1
-    before = b""
-    for block in _blocks(body):
-        window = before + block
-        if any(needle in window for needle in needles):
-            return True
-        before = window[-overlap:] if overlap else b""
-    return False
-
-
-def delete_objects(cloud: Cloud, keys: Sequence[str]) -> int:
-    """Every version of the objects; how many there were."""
-    s3, bucket = cloud.client("s3"), cloud.names.bucket
-    count = 0
-    for key in keys:
-        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key):
-            for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
-                if each["Key"] == key:  # The prefix finds longer keys, too.
-                    s3.delete_object(Bucket=bucket, Key=key, VersionId=each["VersionId"])
-                    count += 1
-    return count
-
-
-def _blocks(body: BinaryIO) -> Iterator[bytes]:
-    first = body.read(BLOCK)
-    if not first.startswith(b"\x1f\x8b"):
-        while first:
-            yield first
-            first = body.read(BLOCK)
-        return
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    while first:
-        try:
-            yield unpacker.decompress(first)
-        except zlib.error:
-            return  # Damaged: what could be unpacked was looked at.
-        first = unpacker.unused_data
-        if unpacker.eof:
-            unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-        first = first or body.read(BLOCK)

@@ -7,6 +7,7 @@ from json import dumps
 
 from aiobotocore.session import AioSession
 
+from services.feedback_tagger.discovery.texts import row_digest
 from services.feedback_tagger.settings import DatabaseSettings, MigrationSettings
 from services.feedback_tagger.store.access import Access
 from services.feedback_tagger.store.address import address_of
@@ -48,7 +49,7 @@ async def erase_person(settings: DatabaseSettings, person: Person, *, really: bo
     async with AsyncExitStack() as stack:
         door = await open_door(settings, aws_session(), stack)
         database = await stack.enter_async_context(open_database(door))
-        return await erase(database, person, really=really)
+        return await erase(database, person, digest_of=row_digest, really=really)
 
 
 async def access_of(settings: MigrationSettings, session: AioSession) -> Access | None:

@@ -14,6 +14,7 @@ from cli.cloud import CloudChoice, open_cloud
 from cli.trace import read_ticket
 from local.provisioning import Provisioned
 from services.feedback_tagger.command_line import main
+from services.feedback_tagger.discovery.texts import digest_of
 from services.feedback_tagger.store.migrate import migrate_database
 from services.ticket_agent.domain.chain import Head, head_after, linked
 from shared.aws.items import to_item
@@ -127,6 +128,7 @@ def test_whoever_has_a_ticket_under_way_stays_until_it_is_over(deskhand: Deskhan
     assert resources.client("dynamodb").scan(TableName=resources.tables["User"])["Count"] == 1
 
 
+LONG_ID = f"<{'x' * 120}@example.com>"
 ROW = "insert into customer_feedback (feedback, ref_id, row_identity) values ('{text}', '{ref}', '{ref}{text}')"
 
 
@@ -149,8 +151,23 @@ def test_rows_go_with_what_was_made_of_their_texts_alone(
             " values ('i', 1, 'F-1', 'positive', 'price')"
         )
     )
+    # A row with a category, embedded as an example of it; an e-mail whose id is too long a reference.
+    asyncio.run(sql.run(ROW.format(ref="F-1", text="labelled")))
+    for text in ("labelled", "other's"):
+        asyncio.run(
+            sql.run(
+                "insert into feedback_embedding (text_digest, model_id, vector, tokens)"
+                f" values ('{digest_of(text)}', 'm', 'v', 1)"
+            )
+        )
+    asyncio.run(
+        sql.run(
+            "insert into feedback_email (row_identity, part, department, priority, language, message_id, attachments)"
+            f" values ('e', 1, 'sales', 'low', 'en', '{LONG_ID}', '[]')"
+        )
+    )
     other = next(row_id for row_id, ref, _ in rows if ref == "F-2")
-    arguments = ["forget", "--ref-id", "F-1", "--row", str(other)]
+    arguments = ["forget", "--ref-id", "F-1", "--ref-id", LONG_ID, "--row", str(other)]
     environment = {"DATABASE_URL": any_database}
 
     def said(*more: str) -> dict[str, int]:
@@ -160,18 +177,22 @@ def test_rows_go_with_what_was_made_of_their_texts_alone(
     expected = {
         "feedback_unknown_row": 3,
         "feedback_text": 2,
-        "customer_feedback": 3,
+        "feedback_embedding": 1,
+        "customer_feedback": 4,
         "feedback_sentiment": 1,
+        "feedback_email": 1,
     }
     assert said() == expected
-    assert len(asyncio.run(sql.rows("select id from customer_feedback"))) == 4
+    assert len(asyncio.run(sql.rows("select id from customer_feedback"))) == 5
     assert said("--yes") == expected
     assert asyncio.run(sql.rows("select ref_id, feedback from customer_feedback")) == [("f-1", "shared")]
     assert asyncio.run(sql.rows("select text_digest from feedback_text")) == [("shared",)]
+    assert asyncio.run(sql.rows("select text_digest from feedback_embedding")) == [(digest_of("other's"),)]
     assert said("--yes") == {}
+    assert main(["forget", "--ref-id", "", "--yes"], environment) == 1
 
 
-def test_files_that_hold_a_row_go_with_all_their_versions(
+def test_versions_of_files_that_hold_a_row_go_and_no_other(
     deskhand: Deskhand, resources: Provisioned, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asyncio.run(migrate_database(database))
@@ -181,21 +202,35 @@ def test_files_that_hold_a_row_go_with_all_their_versions(
     for key, text in (
         ("uploads/a.csv", b"id,feedback\nF-1,x\n"),
         ("uploads/a.csv", b"id,feedback\nF-1,y\n"),
-        ("uploads/a.csv.more", b"id,feedback\nF-2,y\n"),
+        ("uploads/a.csv.more", b"id,feedback\nF-10,y\n"),
+        ("uploads/c.csv", b"id,feedback\nF-1,y\n"),
+        ("uploads/c.csv", b"id,feedback\nF-3,y\n"),
+        ("batch/run-2/00000-a/rows.jsonl", b'{"ref_id": "F-1"}'),
+        ("batch/run-2/00000-a/input.jsonl", b'{"text": "what she says"}'),
         ("rejects/run-1/rows.csv", "F-1".encode("utf-16")),
         ("uploads/b.csv.gz", gzip.compress(b"id,feedback\nF-1,x\n")),
     ):
         s3.put_object(Bucket=bucket, Key=key, Body=text)
 
     counted = deskhand("forget", "--ref-id", "F-1", "--files")
-    assert places(counted) == {"objects in the bucket": 3}
-    assert len(s3.list_objects_v2(Bucket=bucket)["Contents"]) == 4
+    assert places(counted) == {"objects in the bucket": 6, "versions of them": 7}
+    assert len(s3.list_objects_v2(Bucket=bucket)["Contents"]) == 7
 
+    # A job that is under way reads its part; without it everybody else's rows in it would go unlabelled.
+    s3.put_object(Bucket=bucket, Key="runs/run-2.json", Body=b'{"status": "open"}')
+    waiting = deskhand("forget", "--ref-id", "F-1", "--files", "--yes")
+    assert waiting.exit_code == 1
+    assert "run run-2 is open" in json.loads(waiting.stdout)["problems"][0]
+    assert places(waiting) == {"objects in the bucket": 4, "versions of them": 5}
+
+    s3.put_object(Bucket=bucket, Key="runs/run-2.json", Body=b'{"status": "complete"}')
     gone = deskhand("forget", "--ref-id", "F-1", "--files", "--yes")
     assert gone.exit_code == 0, gone.output
-    assert places(gone) == {"objects in the bucket": 3, "versions of them": 4}
+    assert places(gone) == {"objects in the bucket": 2, "versions of them": 2}
     left = s3.list_object_versions(Bucket=bucket)
-    assert [each["Key"] for each in left["Versions"]] == ["uploads/a.csv.more"]
+    kept = {each["Key"] for each in left["Versions"]}
+    assert kept == {"uploads/a.csv.more", "uploads/c.csv", "runs/run-2.json"}
+    assert b"F-3" in s3.get_object(Bucket=bucket, Key="uploads/c.csv")["Body"].read()
     assert not left.get("DeleteMarkers")
 
 

@@ -6,7 +6,6 @@ and memberships are kept once, a pass ends once, and a piece of labels waits for
 """
 
 import asyncio
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,10 +29,10 @@ from services.feedback_tagger.discovery.likeness import likeness
 from services.feedback_tagger.discovery.naming import SHOWN_TEXTS, Naming, words_for
 from services.feedback_tagger.discovery.placing import KnownGroup, Placement, Rules, placed
 from services.feedback_tagger.discovery.splitting import parts_of
+from services.feedback_tagger.discovery.texts import digest_of, row_digest, text_of
 from services.feedback_tagger.domain.command import Command
 from services.feedback_tagger.domain.spent import NOTHING, Spent
-from services.feedback_tagger.planner.prompt import as_one_line
-from services.feedback_tagger.store.discovery import DiscoveryStore, Member, NewProposal, Placing, UnknownRow, Vector
+from services.feedback_tagger.store.discovery import DiscoveryStore, Member, NewProposal, Placing, Vector
 from services.feedback_tagger.store.taxonomy import TaxonomyStore
 from shared.clock import Now
 from shared.errors import BadInput, DeskhandError, PermanentError, TransientError
@@ -145,7 +144,7 @@ class Discovery:
             rows = await self.store.fresh_rows(at_most=min(ROWS_NOTED_AT_ONCE, self.texts))
             if not rows:
                 return
-            await self.store.note_rows({row.row_id: digest_of(text_of(row)) for row in rows})
+            await self.store.note_rows({row.row_id: row_digest(row) for row in rows})
             await self._between_steps()
 
     async def _look(self) -> None:
@@ -307,15 +306,6 @@ class Discovery:
             nano_usd=0 if price is None else price.nano_usd(usage),
             unpriced_calls=1 if price is None else 0,
         )
-
-
-def text_of(row: UnknownRow) -> str:
-    """What a row says, as the model was asked about it: one line, whatever its spaces."""
-    return as_one_line(row.feedback if row.title is None else f"{row.title}. {row.feedback}")
-
-
-def digest_of(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _as_placing(placement: Placement, texts: Sequence[Vector]) -> Placing:
