@@ -42,7 +42,12 @@ class Found:
 
 
 def forget(
-    employee: Annotated[str, typer.Option("--employee", help="Their tickets, traces, access, directory row.")] = "",
+    employee: Annotated[
+        str,
+        typer.Option(
+            "--employee", help="Their tickets, traces, access, directory row: reads the whole table of tickets."
+        ),
+    ] = "",
     ref_id: Annotated[
         list[str] | None,
         typer.Option(

@@ -1,6 +1,7 @@
 """What commands print: output on stdout (a table for people, JSON for programs), everything said about it on stderr."""
 
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -12,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 PIPED_WIDTH = 120
+# JSON itself escapes the others. These rewrite a terminal too, or are no text that it could be sent.
+_UNPRINTED = re.compile("[\x7f-\x9f\ud800-\udfff]")
 
 
 def printable(text: object) -> str:
@@ -35,7 +38,8 @@ def say(line: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    typer.echo(_UNPRINTED.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def print_table(

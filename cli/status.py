@@ -131,7 +131,7 @@ def _show(look: Snapshot, needs: Sequence[str]) -> None:
     for line in needs:
         typer.echo(printable(f"! {line}"))
     if not needs:
-        typer.echo("nothing needs a look")
+        typer.echo("nothing needs a look" + (", as far as could be seen" if look.not_seen else ""))
 
 
 def _age(seconds: float | None) -> str:

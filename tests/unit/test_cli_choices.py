@@ -1,5 +1,6 @@
 """Which cloud a command means, how its input is judged, and what it says when something is wrong."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from cli.embedded import AlreadyRunning, holder_pid, is_held, read_state, sole_h
 from cli.errors import UserError, aws_problem
 from cli.feedback import category_counts, changes
 from cli.names import Names, is_name
-from cli.output import printable
+from cli.output import print_json, printable
 from local.demo.sample import DIRECTORY
 
 
@@ -168,6 +169,17 @@ def test_what_a_user_gets_wrong_ends_with_status_one_and_no_traceback(arguments:
 def test_control_sequences_of_strangers_do_not_reach_the_terminal() -> None:
     assert "\x1b" not in printable("\x1b[2Jgone")
     assert printable("two\nlines\t[red]") == "two\nlines\t[red]"
+
+
+def test_nor_does_a_text_in_json_and_it_stays_the_same_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """U+009B begins a control sequence by itself; half a surrogate pair cannot be written at all."""
+    text = "\x9b2J\x7f\ud83d\x1b caf\u00e9"
+    print_json({"text": text})
+    out = capsys.readouterr().out
+
+    assert not set(out) & set("\x9b\x7f\ud83d\x1b")
+    assert "caf\u00e9" in out
+    assert json.loads(out) == {"text": text}
 
 
 def test_categories_come_in_their_order_and_other_labels_after_them() -> None:
