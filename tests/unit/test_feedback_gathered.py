@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextvars import ContextVar
 
 import pytest
 
@@ -60,3 +61,14 @@ async def test_a_failure_is_each_callers_own_and_the_next_call_goes_on() -> None
     with pytest.raises(ValueError, match="thirteen"):
         await doubled(13)
     assert await doubled(2) == 4
+
+
+async def test_calls_know_nothing_of_what_a_caller_works_on() -> None:
+    message = ContextVar("message", default="none")
+
+    async def seen(given: Sequence[int]) -> list[str]:
+        return [message.get()] * len(given)
+
+    gathered = Gathered(carry_out=seen, most=3)
+    message.set("the first caller's")
+    assert await gathered(1) == "none"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -20,6 +21,8 @@ class Gathered(Generic[Given, Answer]):
     carry_out: Callable[[Sequence[Given]], Awaitable[Sequence[Answer]]] = field(repr=False)
     most: int
     at_once: int = 2
+    # Calls are nobody's: with what the first caller has bound, their lines would speak of his message for ever.
+    context: Context = field(default_factory=copy_context, repr=False)
     _waiting: "list[tuple[Given, asyncio.Future[Answer]]]" = field(init=False, default_factory=list, repr=False)
     _under_way: "set[asyncio.Task[None]]" = field(init=False, default_factory=set, repr=False)
 
@@ -32,7 +35,7 @@ class Gathered(Generic[Given, Answer]):
     def _begin(self) -> None:
         if self._waiting and len(self._under_way) < self.at_once:
             # A task begins after everybody who is ready now has had his turn: they are in it.
-            call = asyncio.create_task(self._call())
+            call = asyncio.create_task(self._call(), context=self.context)
             self._under_way.add(call)
             call.add_done_callback(self._ended)
 

@@ -2,7 +2,9 @@
 
 import random
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from contextvars import Context, copy_context
+from functools import partial
+from typing import Any
 
 from services.feedback_tagger.domain.spent import Agreement
 from services.feedback_tagger.domain.task_table import TaskTable
@@ -11,7 +13,7 @@ from services.feedback_tagger.store.columns import single_entries, storable
 from services.feedback_tagger.store.errors import Contended, database_errors, retried
 from services.feedback_tagger.store.gathered import Gathered
 from services.feedback_tagger.store.port import ChunkResult, LabelledRow
-from services.feedback_tagger.store.postgres_chunks import Place, adding, as_text, finish, take_back
+from services.feedback_tagger.store.postgres_chunks import adding, as_text, finish, take_back
 from shared import tracing
 from shared.backoff import Uniform
 from shared.errors import TransientError
@@ -19,10 +21,20 @@ from shared.logs import logger
 
 log = logger("store")
 
-Identities: TypeAlias = tuple[Sequence[str], TaskTable | None]
-
 CALLS_TOGETHER = 20
 """Chunks in one transaction at most: what a deadlock, or one of them that is refused, has the others do again."""
+
+
+class _Together:
+    """What chunks of one table do together. A table that is not there yet is no trouble of another's chunks."""
+
+    def __init__(self, pool: Any, table: TaskTable | None, context: Context) -> None:
+        self.lookups: Gathered[Sequence[str], set[str]] = Gathered(
+            carry_out=partial(_look_up, pool, table), most=CALLS_TOGETHER, context=context
+        )
+        self.endings: Gathered[ChunkResult, bool] = Gathered(
+            carry_out=partial(_finish_together, pool), most=CALLS_TOGETHER, context=context
+        )
 
 
 class PostgresRows:
@@ -31,8 +43,8 @@ class PostgresRows:
     def __init__(self, pool: Any, *, uniform: Uniform = random.uniform) -> None:
         self._pool = pool
         self._uniform = uniform
-        self._lookups: Gathered[Identities, set[str]] = Gathered(carry_out=self._look_up, most=CALLS_TOGETHER)
-        self._endings: Gathered[ChunkResult, bool] = Gathered(carry_out=self._finish_together, most=CALLS_TOGETHER)
+        self._context = copy_context()
+        self._tables: dict[TaskTable | None, _Together] = {}
 
     async def taxonomy(self) -> Taxonomy:
         with database_errors():
@@ -51,12 +63,14 @@ class PostgresRows:
         return bool(done)
 
     async def known(self, identities: Sequence[str], *, table: TaskTable | None = None) -> set[str]:
-        return await self._lookups((identities, table)) if identities else set()
+        return await self._of(table).lookups(identities) if identities else set()
 
     async def finish_chunk(self, result: ChunkResult) -> bool:
         with tracing.transaction("postgresql", "finish_chunk", writes=len(result.labelled)):
             # What goes wrong together is found out alone: a chunk costs the others of its moment a second try at most.
-            return await self._endings(result) or await retried(lambda: self._finish_alone(result), self._uniform)
+            return await self._of(result.table).endings(result) or await retried(
+                lambda: self._finish_alone(result), self._uniform
+            )
 
     async def bury_chunk(self, run_id: str, chunk_no: int, *, lines: Sequence[int], reason: str) -> None:
         with database_errors():
@@ -87,31 +101,10 @@ class PostgresRows:
         with tracing.transaction("postgresql", "add_singles", writes=len(entries)):
             return await retried(add, self._uniform)
 
-    async def _look_up(self, asked: Sequence[Identities]) -> list[set[str]]:
-        there: dict[TaskTable | None, set[str]] = {}
-        for table in {table for _, table in asked}:
-            place = "customer_feedback where true" if table is None else f"{table.name} where part = 1"
-            with database_errors():
-                rows = await self._pool.fetch(
-                    f"select row_identity from {place} and row_identity = any($1::text[])",  # noqa: S608  # a checked name
-                    [identity for identities, of in asked if of == table for identity in identities],
-                )
-            there[table] = {row["row_identity"] for row in rows}
-        return [there[table].intersection(identities) for identities, table in asked]
-
-    async def _finish_together(self, results: Sequence[ChunkResult]) -> list[bool]:
-        """Which of them are done now; of those that are not, nothing has happened."""
-        done: set[Place] = set()
-        for table in {result.table for result in results}:
-            try:
-                with database_errors():
-                    async with self._pool.acquire() as connection:
-                        done |= await finish(connection, [result for result in results if result.table == table])
-            except Exception as error:
-                if isinstance(error, TransientError) and not isinstance(error, Contended):
-                    raise  # The database is away, for each of them.
-                log.info("chunks_parted", chunks=len(results), error_class=type(error).__name__)
-        return [(result.run_id, result.chunk_no) in done for result in results]
+    def _of(self, table: TaskTable | None) -> _Together:
+        if table not in self._tables:
+            self._tables[table] = _Together(self._pool, table, self._context)
+        return self._tables[table]
 
     async def _finish_alone(self, result: ChunkResult) -> bool:
         with database_errors():
@@ -120,3 +113,28 @@ class PostgresRows:
                     return True
                 async with connection.transaction():
                     return await take_back(connection, result) and bool(await finish(connection, [result]))
+
+
+async def _look_up(pool: Any, table: TaskTable | None, asked: Sequence[Sequence[str]]) -> list[set[str]]:
+    place = "customer_feedback where true" if table is None else f"{table.name} where part = 1"
+    with database_errors():
+        rows = await pool.fetch(
+            f"select row_identity from {place} and row_identity = any($1::text[])",  # noqa: S608  # a checked name
+            [identity for identities in asked for identity in identities],
+        )
+    there = {row["row_identity"] for row in rows}
+    return [there.intersection(identities) for identities in asked]
+
+
+async def _finish_together(pool: Any, results: Sequence[ChunkResult]) -> list[bool]:
+    """Which of them are done now; of those that are not, nothing has happened."""
+    try:
+        with database_errors():
+            async with pool.acquire() as connection:
+                done = await finish(connection, results)
+    except Exception as error:
+        if isinstance(error, TransientError) and not isinstance(error, Contended):
+            raise  # The database is away, for each of them.
+        log.info("chunks_parted", chunks=len(results), error_class=type(error).__name__)
+        return [False] * len(results)
+    return [(result.run_id, result.chunk_no) in done for result in results]
