@@ -112,12 +112,14 @@ class Letters(Iterator[Letter]):
         self._batch: list[Letter] = []
 
     def __next__(self) -> Letter:
+        old = 0
         while not self._batch:
             received = self._receive()
-            new = [letter for letter in received if letter.letter_id not in self._seen]
-            if not new:  # Nothing is left, or all of it was seen before and has come back.
+            self._batch = [letter for letter in received if letter.letter_id not in self._seen]
+            # Those that were looked at and kept come back while the others are moved slowly, and may come first.
+            if not received or old > len(self._seen):
                 raise StopIteration
-            self._batch = new
+            old += len(received)
         letter = self._batch.pop(0)
         self._seen.add(letter.letter_id)
         return letter

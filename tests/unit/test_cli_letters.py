@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from cli.letters import MOVED_BY_SQS, Pace, moved_back, queue_named, read_letter, refusal
+from cli.redrive import Letters
 from local.provisioning import Queue
 from shared.queue.dead_letters import dead_letter
 from shared.queue.message import DeadLetter, Message
@@ -128,6 +129,31 @@ def test_what_sqs_moved_by_itself_was_sent_by_whom_sqs_names() -> None:
     assert letter.reason == MOVED_BY_SQS
     assert letter.senders == ("stranger", "relay")
     assert "stranger" in moved_back(letter, INTAKE)["MessageAttributes"]["redriven_from"]["StringValue"].split()
+
+
+class Handing:
+    """Hands out these batches, then nothing."""
+
+    def __init__(self, *batches: list[str]) -> None:
+        self._batches = [[received(a_message(), letter_id=each) for each in batch] for batch in batches]
+        self.asked = 0
+
+    def receive_message(self, **_: Any) -> dict[str, Any]:
+        self.asked += 1
+        return {"Messages": self._batches.pop(0)} if self._batches else {}
+
+
+def test_letters_that_come_back_before_the_others_do_not_end_the_look() -> None:
+    sqs = Handing(["1", "2"], ["2", "1"], ["3"])
+
+    assert [letter.letter_id for letter in Letters(sqs, "url", 60)] == ["1", "2", "3"]
+
+
+def test_a_queue_that_hands_out_nothing_but_old_letters_is_left_some_time() -> None:
+    sqs = Handing(["1", "2"], *[["1"]] * 50)
+
+    assert [letter.letter_id for letter in Letters(sqs, "url", 60)] == ["1", "2"]
+    assert sqs.asked < 10
 
 
 def test_what_is_shown_of_a_letter_does_not_hold_its_text() -> None:
