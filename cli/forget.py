@@ -28,7 +28,7 @@ STAYS = (
     "texts of other people's tickets that mention them, and decisions that they took on those",
     "who put files, commands and corrections into the bucket, as S3 names them",
     "messages under way (4 days), dead letters and the mailbox (14 days), logs (ids alone), e-mails that SNS sent",
-    "a file of your own: uploaded again, it brings its rows back",
+    "a file of your own, a directory of people too: loaded again, it brings its rows back",
 )
 
 
