@@ -45,7 +45,7 @@ AGE_SHARE, LONGEST_LOOK_SECONDS = 0.1, 600.0
 """The next look comes after a tenth of the job's age: what a job took becomes known at most a tenth later."""
 CREATION_SECONDS: Final = 4 * 3600.0
 """So long a job's creation is tried again: a right that is missing, a quota of jobs that is full. Then it is asked at
-once instead."""
+once instead. One that waited for the budget before is tried twice at least."""
 ROOM_SECONDS: Final = 60 * 3600.0
 """So long a job waits for room in the day's budget: a file of several days' dollars gets two midnights at least, and
 with the week that a job may take it ends within the ten days after which the sweeper thinks a run forgotten."""
@@ -121,7 +121,8 @@ class Batches:
         try:
             arn = await self.jobs.create(self._job(part))
         except TransientError as error:
-            if part.age_seconds < CREATION_SECONDS:
+            # A part that waited for room is older than that at its first try: one hiccup is not to cost it the job.
+            if part.age_seconds < CREATION_SECONDS or day != part.progress.spent_day:
                 log.warning("job_not_created", run_id=part.run_id, part=part.part, reason=str(error))
                 again = look_in(part.age_seconds, self.look_seconds)
                 progress = Progress(reason=str(error), spent_day=day)

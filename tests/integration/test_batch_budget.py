@@ -11,7 +11,7 @@ import pytest
 
 from services.feedback_tagger.store.batches import Part
 from services.feedback_tagger.store.opened import door_to, migrate_store, open_store
-from shared.errors import PermanentError
+from shared.errors import PermanentError, TransientError
 from shared.model.day_blocks import FEEDBACK_USD
 from shared.model.prices import BatchLimits
 from tests.support.batching import MODEL, USAGE, BatchDesk
@@ -88,6 +88,17 @@ async def test_a_job_without_room_in_the_days_budget_waits_for_the_next_day(desk
     assert (desk.jobs.jobs, desk.queue.bodies) == ({}, [])
     assert "of the day's budget" in (await parts_of(desk))[0].progress.reason
     desk.now += 86_400
+    await all_of(desk)
+    assert await labels(desk) == {IN_JOB: 15}
+
+
+async def test_a_job_that_waited_for_room_outlives_one_refusal_that_may_pass(desk: BatchDesk) -> None:
+    await desk.an_ingest().handle(desk.uploaded("a.csv", a_file(many_rows(15))))
+    await aged(desk, "created_at", 30)
+    desk.jobs.refusal = TransientError("ThrottlingException: too many")
+    await desk.a_loop().turn()
+    assert desk.queue.bodies == []
+    desk.jobs.refusal = None
     await all_of(desk)
     assert await labels(desk) == {IN_JOB: 15}
 
