@@ -14,6 +14,7 @@ from typing import Any, cast
 import structlog
 
 from shared import tracing
+from shared.fast_json import as_ascii_json
 from shared.metrics import EmbeddedMetrics, Metric
 
 
@@ -32,7 +33,11 @@ def configure_logs(
         structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
     ]
     structlog.configure(
-        processors=[*shared_steps, EmbeddedMetrics(metrics, now=time.time), structlog.processors.JSONRenderer()],
+        processors=[
+            *shared_steps,
+            EmbeddedMetrics(metrics, now=time.time),
+            structlog.processors.JSONRenderer(as_ascii_json),
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=True,
@@ -45,7 +50,7 @@ def configure_logs(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared_steps],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
+                structlog.processors.JSONRenderer(as_ascii_json),
             ],
         )
     )

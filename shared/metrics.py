@@ -42,9 +42,10 @@ class EmbeddedMetrics:
 
     def __init__(self, metrics: Iterable[Metric], *, now: Callable[[], float]) -> None:
         # By event, then by dimensions: metrics of the same ones share a directive, since bytes cost.
-        self._by_event: dict[str, dict[tuple[str, ...], list[Metric]]] = {}
+        self._by_event: dict[str, dict[tuple[str, ...], list[tuple[Metric, dict[str, str]]]]] = {}
         for metric in metrics:
-            self._by_event.setdefault(metric.event, {}).setdefault(metric.by, []).append(metric)
+            directive = {"Name": metric.name, "Unit": metric.unit}
+            self._by_event.setdefault(metric.event, {}).setdefault(metric.by, []).append((metric, directive))
         self._now = now
 
     def __call__(self, _logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -54,11 +55,11 @@ class EmbeddedMetrics:
         directives = []
         for by, metrics in on_this_line.items():
             there = []
-            for metric in metrics:
+            for metric, directive in metrics:
                 value = _value(metric, line)
                 if value is not None:
                     line[metric.name] = value
-                    there.append({"Name": metric.name, "Unit": metric.unit})
+                    there.append(directive)
             if there:
                 directives.append({"Namespace": NAMESPACE, "Dimensions": _dimensions(by, line), "Metrics": there})
         if directives:
@@ -73,7 +74,7 @@ def _dimensions(by: tuple[str, ...], line: Mapping[str, Any]) -> list[list[str]]
 
 
 def _value(metric: Metric, line: Mapping[str, Any]) -> float | int | list[float | int] | None:
-    if any(line.get(name) not in values for name, values in metric.only.items()):
+    if metric.only and any(line.get(name) not in values for name, values in metric.only.items()):
         return None
     if metric.value is None:
         return 1
@@ -85,4 +86,6 @@ def _value(metric: Metric, line: Mapping[str, Any]) -> float | int | list[float 
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return type(value) is int or (
+        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    )

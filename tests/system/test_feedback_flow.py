@@ -234,7 +234,7 @@ def test_a_model_that_is_away_mid_run_costs_no_row(resources: Provisioned, datab
             wait_until(lambda: stored() >= 40, what="the first chunks")
             first.process.stop()
             assert stored() < len(rows)
-            wait_until(lambda: b'"outcome": "retry' in tagger.process.log.read_bytes(), what="a message given back")
+            wait_until(lambda: b'"outcome":"retry' in tagger.process.log.read_bytes(), what="a message given back")
             assert analyst.document_of(run)["status"] == "open"
             with running_bedrock(tmp_path / "second", port=port):
                 result = analyst.result_of(run, within=90)
