@@ -270,6 +270,7 @@ class Batches:
             failed=progress.failed,
             chunks=seen,
             asked_again=progress.asked_again,
+            usd=index.nano_usd / NANO,
         )
 
     async def _settle(self, run_id: str, merged: Sequence[Merged]) -> int:

@@ -7,6 +7,7 @@ from shared.service_metrics import SERVICE_METRICS
 
 # The lines that say what asking a model came to.
 ASKED: Final = ("chunk", "chunk_half_answered", "singles")
+DOLLARS: Final = "dollars spent on rows by the dated price file, not AWS's bill; those of a batch job when it is merged"
 
 
 def _asked(name: str, value: str, says: str, unit: Unit = "Count") -> tuple[Metric, ...]:
@@ -95,12 +96,8 @@ METRICS = (
     *_asked("ModelThrottles", "throttles", "calls of models that were turned away, and repeated"),
     *_asked("ModelInputTokens", "input_tokens", "tokens that models read"),
     *_asked("ModelOutputTokens", "output_tokens", "tokens that models wrote"),
-    *_asked(
-        "ModelDollars",
-        "usd",
-        "dollars by the dated price file, not AWS's bill; its sum over a day is the day's spending",
-        unit="None",
-    ),
+    *_asked("ModelDollars", "usd", DOLLARS, unit="None"),
+    Metric(name="ModelDollars", event="part", unit="None", value="usd", says=DOLLARS),
     *_asked("UnpricedCalls", "unpriced_calls", "calls of models that the price file does not have"),
     # The database
     Metric(name="DatabaseAway", event="database_away", unit="Count", says="tries to reach the database that failed"),

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
+from services.feedback_tagger.domain.spent import NANO
 from services.feedback_tagger.store.batches import Part
 from services.feedback_tagger.store.opened import door_to, migrate_store, open_store
 from shared.errors import PermanentError, TransientError
@@ -51,10 +53,13 @@ async def test_what_a_job_may_cost_counts_from_its_creation_and_what_it_did_cost
     await desk.a_loop().turn()
     assert await desk.spent() == part.nano_usd
     desk.now += 86_400
-    await all_of(desk)
+    with capture_logs() as lines:
+        await all_of(desk)
     # Three prompts, settled on the day on which they were set aside.
-    assert await desk.spent(days_ago=1) == 3 * desk.price_of(MODEL).nano_usd(USAGE, batch=True)
+    cost = 3 * desk.price_of(MODEL).nano_usd(USAGE, batch=True)
+    assert await desk.spent(days_ago=1) == cost
     assert await desk.spent() == 0
+    assert [line["usd"] for line in lines if line["event"] == "part"] == [cost / NANO]
 
 
 @pytest.mark.parametrize(("ends_as", "prompts"), [("Failed", 0), ("Stopped", 1)])
