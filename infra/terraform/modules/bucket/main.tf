@@ -55,7 +55,9 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     id     = "objects-expire"
     status = "Enabled"
 
-    filter {}
+    filter {
+      prefix = var.expiring_prefix == "" ? null : var.expiring_prefix
+    }
 
     expiration {
       days = var.retention_days

@@ -7,3 +7,8 @@ output "arn" {
   description = "ARN of the bucket."
   value       = aws_s3_bucket.this.arn
 }
+
+output "expiring_prefix" {
+  description = "Beginning of the keys that expire."
+  value       = var.expiring_prefix
+}

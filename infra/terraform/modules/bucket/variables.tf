@@ -24,6 +24,12 @@ variable "retention_days" {
   }
 }
 
+variable "expiring_prefix" {
+  description = "Beginning of the keys that are dropped after retention_days; what else is in the bucket stays. \"\": all."
+  type        = string
+  default     = ""
+}
+
 variable "notifications" {
   description = "Queues to tell of new objects: a name => queue ARN and key prefix."
   type = map(object({

@@ -7,6 +7,10 @@ module "artifacts" {
   key_arn        = var.key_arn
   retention_days = 30
   protect        = var.protect
+
+  # What executions pass on, under their pipeline's name, of which CodePipeline takes twenty characters. Not the scripts
+  # below: a push a month after the last apply needs them still.
+  expiring_prefix = substr("${var.name}-", 0, 20)
 }
 
 locals {
@@ -21,7 +25,7 @@ resource "aws_s3_object" "script" {
   for_each = local.scripts
 
   bucket = module.artifacts.name
-  # The digest in the key: the bucket drops what is old, and a plan uploads again what has gone.
+  # The digest in the key: the build's commands name the script that they were written with.
   key          = "scripts/${filesha256("${path.module}/../../../pipeline/${each.value}")}/${each.value}"
   source       = "${path.module}/../../../pipeline/${each.value}"
   source_hash  = filemd5("${path.module}/../../../pipeline/${each.value}")

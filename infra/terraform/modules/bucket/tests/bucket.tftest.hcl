@@ -98,6 +98,19 @@ run "what_is_old_goes" {
   }
 }
 
+run "what_has_another_prefix_stays" {
+  variables {
+    expiring_prefix = "desk-"
+  }
+
+  assert {
+    condition = one([
+      for rule in aws_s3_bucket_lifecycle_configuration.this.rule : rule.filter[0].prefix if rule.id == "objects-expire"
+    ]) == "desk-"
+    error_message = "What is to stay would go after retention_days."
+  }
+}
+
 run "a_bucket_with_something_in_it_stays_unless_that_is_meant" {
   assert {
     condition     = aws_s3_bucket.this.force_destroy == false

@@ -34,6 +34,24 @@ run "a_changed_script_is_another_object" {
   }
 }
 
+run "artifacts_expire_and_scripts_do_not" {
+  assert {
+    condition     = startswith("desk-ticket-agent", module.artifacts.expiring_prefix) && alltrue([for object in aws_s3_object.script : !startswith(object.key, module.artifacts.expiring_prefix)])
+    error_message = "A month after the last apply every deployment would fail for want of its script."
+  }
+}
+
+run "a_long_name_still_takes_in_its_artifacts" {
+  variables {
+    name = "a-name-of-20-letters"
+  }
+
+  assert {
+    condition     = startswith(substr("a-name-of-20-letters-ticket-agent", 0, 20), module.artifacts.expiring_prefix)
+    error_message = "CodePipeline cuts the pipeline's name to twenty characters: nothing would ever expire."
+  }
+}
+
 run "each_service_has_a_pipeline_of_its_own" {
   assert {
     condition     = keys(output.pipeline_names) == ["ticket-agent"]
