@@ -56,6 +56,9 @@ resource "aws_cloudwatch_log_group" "build" {
 resource "aws_codepipeline" "build" {
   count = var.build == null ? 0 : 1
 
+  # It runs once by itself as soon as it is made, and must be allowed to.
+  depends_on = [aws_iam_role_policy.build, aws_iam_role_policy.build_pipeline]
+
   name          = "${var.name}-build"
   role_arn      = aws_iam_role.build_pipeline[0].arn
   pipeline_type = "V2"

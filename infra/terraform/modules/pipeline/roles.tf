@@ -120,7 +120,7 @@ data "aws_iam_policy_document" "deploy" {
   statement {
     sid     = "ResumeItsScaling"
     actions = ["application-autoscaling:RegisterScalableTarget"]
-    # A scalable target's ARN ends in an id that AWS chooses; the conditions bind it to the one service.
+    # A scalable target's ARN ends in an id that AWS chooses; the conditions bind it to the number of tasks of ECS services.
     resources = ["arn:${data.aws_partition.current.partition}:application-autoscaling:${local.arn_middle}:scalable-target/*"]
 
     condition {
