@@ -20,6 +20,10 @@ locals {
     : "${local.arn_prefix}:${data.aws_region.current.region}::foundation-model/${var.model_id}"
   )
 
+  # What Bedrock does for an agent or a harness it streams, and it looks a profile up before it asks.
+  ask     = concat(["bedrock:InvokeModel"], var.asked_by_bedrock ? ["bedrock:InvokeModelWithResponseStream"] : [])
+  look_up = var.asked_by_bedrock && local.is_profile ? ["bedrock:GetInferenceProfile"] : []
+
   # An application's own profile does not tell its model in its ARN: the condition below still binds the statement to
   # the profile.
   behind = local.is_arn ? "*" : replace(var.model_id, "/^(us-gov|us|eu|apac|jp|au|ca|global)\\./", "")
@@ -28,7 +32,7 @@ locals {
 data "aws_iam_policy_document" "invoke" {
   statement {
     sid       = "Ask${var.purpose}Model"
-    actions   = ["bedrock:InvokeModel"]
+    actions   = concat(local.ask, local.look_up)
     resources = [local.own_arn]
   }
 
@@ -37,7 +41,7 @@ data "aws_iam_policy_document" "invoke" {
 
     content {
       sid     = "Ask${var.purpose}ModelBehindTheProfile"
-      actions = ["bedrock:InvokeModel"]
+      actions = local.ask
       # Every region, as the profile chooses one; never without the profile.
       resources = ["${local.arn_prefix}:*::foundation-model/${local.behind}"]
 

@@ -13,3 +13,9 @@ variable "purpose" {
   type        = string
   default     = "The"
 }
+
+variable "asked_by_bedrock" {
+  description = "Whether the role is one that Bedrock itself takes on, for an agent or a harness, and not a task's."
+  type        = bool
+  default     = false
+}

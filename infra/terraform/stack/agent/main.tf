@@ -14,8 +14,9 @@ locals {
 module "model" {
   source = "../../modules/model"
 
-  model_id = var.model_id
-  purpose  = "Ticket"
+  model_id         = var.model_id
+  purpose          = "Ticket"
+  asked_by_bedrock = true
 }
 
 module "guardrail" {

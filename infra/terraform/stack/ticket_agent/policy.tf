@@ -2,7 +2,8 @@
 
 data "aws_iam_policy_document" "task" {
   source_policy_documents = compact([
-    var.back_end == "bedrock_agent" ? null : module.model.policy_json,
+    # The others ask the model under a role of their own.
+    var.back_end == "converse" ? module.model.policy_json : null,
   ])
 
   statement {
@@ -133,8 +134,9 @@ data "aws_iam_policy_document" "task" {
     for_each = var.harness_arn == null ? [] : [var.harness_arn]
 
     content {
-      sid       = "AskTheHarness"
-      actions   = ["bedrock-agentcore:InvokeHarness"]
+      sid = "AskTheHarness"
+      # AWS asks for both on the harness: it runs in a runtime of its own.
+      actions   = ["bedrock-agentcore:InvokeAgentRuntime", "bedrock-agentcore:InvokeHarness"]
       resources = [statement.value]
     }
   }

@@ -53,6 +53,21 @@ run "every_model_is_asked_by_one_action" {
   }
 }
 
+run "bedrock_itself_streams_and_looks_the_profile_up" {
+  command = plan
+  variables {
+    model_id         = "eu.amazon.nova-pro-v1:0"
+    asked_by_bedrock = true
+  }
+  assert {
+    condition = [for statement in data.aws_iam_policy_document.invoke.statement : statement.actions] == [
+      toset(["bedrock:GetInferenceProfile", "bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]),
+      toset(["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]),
+    ]
+    error_message = "An agent or a harness would be refused at its first question."
+  }
+}
+
 run "what_is_no_model_is_refused" {
   command = plan
   variables {

@@ -86,6 +86,24 @@ run "an_agent_of_bedrocks_brings_its_ids_and_takes_the_right_to_ask_the_model" {
   }
 }
 
+run "the_harness_is_asked_with_both_rights_that_aws_wants" {
+  variables {
+    back_end    = "agentcore_harness"
+    harness_arn = "arn:aws:bedrock-agentcore:eu-central-1:123456789012:harness/desk_tickets-1"
+  }
+
+  assert {
+    condition = [for statement in data.aws_iam_policy_document.task.statement : statement.actions if contains(statement.resources, var.harness_arn)] == [
+      toset(["bedrock-agentcore:InvokeAgentRuntime", "bedrock-agentcore:InvokeHarness"]),
+    ]
+    error_message = "Every ticket would be refused by the harness, or somebody else's agents could be asked."
+  }
+  assert {
+    condition     = length(data.aws_iam_policy_document.task.source_policy_documents) == 0
+    error_message = "The tasks could ask a model that they ask through the harness alone."
+  }
+}
+
 run "a_back_end_without_what_it_runs_on_is_told" {
   command = plan
   variables {
