@@ -73,8 +73,8 @@ variable "memory_mib" {
   default     = 512
 
   validation {
-    condition     = var.memory_mib >= 2 * var.cpu_units && var.memory_mib <= 8 * var.cpu_units
-    error_message = "memory_mib: between 2 and 8 MiB for each CPU unit; Fargate starts no task of another shape."
+    condition     = var.memory_mib >= 2 * var.cpu_units && var.memory_mib <= min(8 * var.cpu_units, 30720) && (var.memory_mib % 1024 == 0 || var.memory_mib == 512)
+    error_message = "memory_mib: between 2 and 8 MiB for each CPU unit, in steps of 1024 and 30720 at most (512 only with 256 units); ECS refuses a task definition of another shape, after half of the rest is made."
   }
 }
 

@@ -171,6 +171,24 @@ run "a_shape_that_fargate_does_not_have_is_refused" {
   expect_failures = [var.memory_mib]
 }
 
+run "a_memory_between_fargates_steps_is_refused" {
+  command = plan
+  variables {
+    cpu_units  = 512
+    memory_mib = 1536
+  }
+  expect_failures = [var.memory_mib]
+}
+
+run "the_largest_task_has_less_memory_than_eight_to_one" {
+  command = plan
+  variables {
+    cpu_units  = 4096
+    memory_mib = 32768
+  }
+  expect_failures = [var.memory_mib]
+}
+
 run "a_retention_that_cloudwatch_does_not_know_is_refused" {
   command = plan
   variables {
