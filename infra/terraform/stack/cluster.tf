@@ -10,6 +10,11 @@ resource "aws_ecs_cluster" "this" {
   }
 }
 
+locals {
+  # By the name that the capacity providers give back: a service that is made before they are there is refused.
+  cluster_arn = "arn:${data.aws_partition.current.partition}:ecs:${data.aws_region.current.region}:${data.aws_caller_identity.current.account_id}:cluster/${aws_ecs_cluster_capacity_providers.this.cluster_name}"
+}
+
 resource "aws_ecs_cluster_capacity_providers" "this" {
   cluster_name       = aws_ecs_cluster.this.name
   capacity_providers = ["FARGATE", "FARGATE_SPOT"]

@@ -54,7 +54,7 @@ module "ticket_agent" {
 
   name                          = var.name
   cluster_name                  = aws_ecs_cluster_capacity_providers.this.cluster_name
-  cluster_arn                   = aws_ecs_cluster.this.arn
+  cluster_arn                   = local.cluster_arn
   image                         = "${module.repository["ticket-agent"].url}@${local.no_image_yet}"
   repository_arn                = module.repository["ticket-agent"].arn
   subnet_ids                    = module.network.private_subnet_ids
@@ -94,7 +94,7 @@ module "feedback_tagger" {
 
   name                       = var.name
   cluster_name               = aws_ecs_cluster_capacity_providers.this.cluster_name
-  cluster_arn                = aws_ecs_cluster.this.arn
+  cluster_arn                = local.cluster_arn
   image                      = "${module.repository["feedback-tagger"].url}@${local.no_image_yet}"
   repository_arn             = module.repository["feedback-tagger"].arn
   subnet_ids                 = module.network.private_subnet_ids
@@ -138,7 +138,7 @@ module "pipeline" {
   name                 = var.name
   artifact_bucket_name = "${var.name}-artifacts-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.region}"
   cluster_name         = aws_ecs_cluster.this.name
-  cluster_arn          = aws_ecs_cluster.this.arn
+  cluster_arn          = local.cluster_arn
   services             = local.pipelines
   source_connection    = var.source_connection
   key_arn              = module.keys.data_key_arn
