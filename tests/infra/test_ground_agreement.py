@@ -178,6 +178,27 @@ def test_nothing_lets_the_internet_in(whole: Whole) -> None:
         assert not group.values["ingress"], f"{group.address}: rules are resources of their own"
 
 
+def test_nobody_reaches_the_database_but_those_who_read_or_write_it(whole: Whole) -> None:
+    port = whole.one("aws_db_instance").values["port"]
+    clients = {
+        rule.values["description"]
+        for rule in whole.of("aws_vpc_security_group_ingress_rule")
+        if rule.values["from_port"] == port
+    }
+
+    assert clients == {"feedback_tagger", "dashboards"}
+
+
+def test_quicksight_gets_the_key_of_its_password(whole: Whole) -> None:
+    (document,) = [one for one in whole.documents() if one.address.startswith("data.") and "password" in one.address]
+
+    assert [statement["actions"] for statement in document.values["statement"]] == [["kms:Decrypt"]]
+    secret = whole.one("aws_secretsmanager_secret").values["arn"]
+    conditions = {one["variable"]: one["values"] for one in document.values["statement"][0]["condition"]}
+    assert conditions["kms:EncryptionContext:SecretARN"] == [secret]
+    assert whole.one("aws_iam_role_policy", role="aws-quicksight-secretsmanager-role-v0")
+
+
 def test_no_statement_lets_everybody_do_anything(whole: Whole) -> None:
     open_to_all = [
         (document.address, statement["sid"])

@@ -29,7 +29,7 @@ output "database_name" {
 }
 
 output "security_group_id" {
-  description = "Security group of the database. QuickSight's group needs an inbound rule from it: its connection does not keep state."
+  description = "Security group of the database. QuickSight's group takes answers from it."
   value       = module.database.security_group_id
 }
 

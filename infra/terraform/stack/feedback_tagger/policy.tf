@@ -121,8 +121,9 @@ data "aws_iam_policy_document" "migration" {
     for_each = var.database.dashboard_secret_arn == null ? [] : [var.database.dashboard_secret_arn]
 
     content {
-      sid       = "KeepTheDashboardsPassword"
-      actions   = ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]
+      sid = "KeepTheDashboardsPassword"
+      # Until the first migration has filled it, reading it fails as if it were not there; describing it tells the two apart.
+      actions   = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]
       resources = [statement.value]
     }
   }

@@ -52,6 +52,26 @@ run "the_tagger_never_holds_the_masters_password" {
   }
 }
 
+run "the_first_migration_can_tell_an_empty_secret_from_none" {
+  variables {
+    database = {
+      url                  = "postgresql://app@db:5432/deskhand"
+      connect_arn          = "arn:aws:rds-db:eu-central-1:123456789012:dbuser:db-1/app"
+      app_user             = "app"
+      master_url           = "postgresql://admin@db:5432/deskhand"
+      master_secret_arn    = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:rds!1"
+      dashboard_user       = "dashboards"
+      dashboard_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:desk-dashboards-1"
+    }
+  }
+  assert {
+    condition = [for statement in data.aws_iam_policy_document.migration.statement : statement.actions if contains(statement.resources, var.database.dashboard_secret_arn)] == [
+      toset(["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]),
+    ]
+    error_message = "A secret without a version answers as one that is not there: the dashboards' user would never be made."
+  }
+}
+
 run "no_report_lands_among_the_uploads" {
   assert {
     condition     = alltrue([for resource in flatten([for statement in data.aws_iam_policy_document.task.statement : statement.resources if contains(statement.actions, "s3:PutObject")]) : !startswith(resource, "${var.bucket_arn}/uploads") && resource != "${var.bucket_arn}/*"])
