@@ -88,6 +88,17 @@ async def test_the_dashboards_may_read_views_alone(let_in: Sql) -> None:
             await board.run(forbidden)
 
 
+async def test_the_dashboards_password_is_kept_in_the_way_that_quicksight_knows(postgres_database: str) -> None:
+    sql, user = Sql(postgres_database), "desk_quicksight"
+    await migrate_store(door_to(postgres_database), replace(ACCESS, application_user="", dashboard_user=user))
+    try:
+        kept = await sql.value(f"select rolpassword from pg_authid where rolname = '{user}'")
+        assert str(kept).startswith("md5")
+    finally:
+        await sql.run(f"drop owned by {user}")
+        await sql.run(f"drop role {user}")
+
+
 async def test_letting_in_again_changes_no_password_of_the_service(let_in: Sql) -> None:
     service = await as_user(let_in, ACCESS.application_user)
     assert await migrate_store(door_to(let_in.url), ACCESS) == []
