@@ -18,6 +18,7 @@ EVERYTHING = """\
   ticket_back_end      = "agentcore_harness"
   knowledge_base       = true
   feedback_batch       = true
+  cost_anomaly_usd     = 50
   dashboards_owner_arn = "arn:aws:quicksight:eu-central-1:123456789012:user/default/owner"
 """
 

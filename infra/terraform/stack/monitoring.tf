@@ -12,13 +12,14 @@ module "monitoring" {
   feedback_tagger        = module.feedback_tagger
   model_ids              = { tickets = var.ticket_model_id, feedback = var.feedback_model_id }
   budget_usd_per_month   = var.budget_usd_per_month
+  anomaly_usd            = var.cost_anomaly_usd
   oldest_message_minutes = var.oldest_message_minutes
 
   database = {
     identifier            = module.databases.identifier
     allocated_storage_gib = var.database_storage_gib
     # PostgreSQL: memory / 9,531,392 bytes; MySQL: memory / 12,582,880. A db.t4g.medium takes 450 and 340; half of the
-    # smaller is enough for ten times our tasks and leaves room to look at what goes on.
-    maximum_connections = 150
+    # smaller is enough for ten times our tasks and leaves room to look at what goes on. The smallest take fewer.
+    maximum_connections = lookup({ micro = 60, small = 120 }, element(split(".", var.database_instance_class), 2), 150)
   }
 }

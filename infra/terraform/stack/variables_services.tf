@@ -155,6 +155,12 @@ variable "budget_usd_per_month" {
   default     = 500
 }
 
+variable "cost_anomaly_usd" {
+  description = "Tell the alert e-mail of a day that costs so many dollars more than AWS expected; null: no. Takes an account that pays for itself, and Cost Explorer opened once in its console; AWS refuses it elsewhere."
+  type        = number
+  default     = null
+}
+
 variable "oldest_message_minutes" {
   description = "How old the oldest waiting message of a queue may become before somebody is told, by short name; 60 where none is given."
   type        = map(number)

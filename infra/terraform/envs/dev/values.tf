@@ -4,7 +4,7 @@ locals {
 
   values = {
     availability_zone_count        = 2
-    egress                         = "nat" # $33 a month instead of $131
+    egress                         = "nat" # $36.50 a month instead of $131
     flow_logs_retention_days       = 0
     database_instance_class        = "db.t4g.micro"
     database_multi_az              = false

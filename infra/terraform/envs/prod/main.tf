@@ -28,6 +28,7 @@ module "deskhand" {
   run_result_emails        = var.run_result_emails
   guardrail                = var.guardrail
   dashboards_viewer_arns   = var.dashboards_viewer_arns
+  cost_anomaly_usd         = var.cost_anomaly_usd
 
   availability_zone_count        = local.values.availability_zone_count
   egress                         = local.values.egress

@@ -108,3 +108,9 @@ variable "dashboards_viewer_arns" {
   type        = list(string)
   default     = []
 }
+
+variable "cost_anomaly_usd" {
+  description = "Tell of a day that costs so many dollars more than AWS expected; null: no. Takes Cost Explorer, and the account that pays."
+  type        = number
+  default     = null
+}

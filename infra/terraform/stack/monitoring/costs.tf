@@ -1,4 +1,4 @@
-# What it costs. Both follow the tag `name` that the provider puts on everything; the tag must be
+# What it costs. All follow the tag `name` that the provider puts on everything; the tag must be
 # activated once for cost allocation (docs/deploy.md).
 
 resource "aws_budgets_budget" "month" {
@@ -30,7 +30,11 @@ resource "aws_budgets_budget" "month" {
   }
 }
 
+# With anomaly_usd only: AWS refuses it where nobody has opened Cost Explorer yet, and in an account that is not the one
+# that pays, whose tags it cannot see. The core must not depend on either.
 resource "aws_ce_anomaly_monitor" "installation" {
+  count = var.anomaly_usd == null ? 0 : 1
+
   name         = var.name
   monitor_type = "CUSTOM"
 
@@ -45,9 +49,11 @@ resource "aws_ce_anomaly_monitor" "installation" {
 }
 
 resource "aws_ce_anomaly_subscription" "installation" {
+  count = var.anomaly_usd == null ? 0 : 1
+
   name             = var.name
   frequency        = "DAILY"
-  monitor_arn_list = [aws_ce_anomaly_monitor.installation.arn]
+  monitor_arn_list = [aws_ce_anomaly_monitor.installation[0].arn]
 
   subscriber {
     type    = "EMAIL"

@@ -76,7 +76,7 @@ variable "budget_usd_per_month" {
 }
 
 variable "anomaly_usd" {
-  description = "Dollars by which a day's costs must exceed what AWS expected before somebody is told."
+  description = "Dollars by which a day's costs must exceed what AWS expected before somebody is told; null: nobody is."
   type        = number
-  default     = 50
+  default     = null
 }

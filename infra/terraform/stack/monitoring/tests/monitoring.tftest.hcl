@@ -30,6 +30,13 @@ run "our_own_metrics_are_this_installations" {
   }
 }
 
+run "the_core_does_not_take_cost_explorer" {
+  assert {
+    condition     = length(aws_ce_anomaly_monitor.installation) == 0 && length(aws_ce_anomaly_subscription.installation) == 0
+    error_message = "The first apply in an empty account, or in one that another pays for, would fail."
+  }
+}
+
 run "every_dead_letter_rings" {
   assert {
     condition     = alltrue([for name, queue in var.dead_queue_names : aws_cloudwatch_metric_alarm.alarm["dead-letters-${name}"].dimensions["QueueName"] == queue && aws_cloudwatch_metric_alarm.alarm["dead-letters-${name}"].threshold == 0])
