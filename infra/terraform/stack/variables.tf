@@ -2,12 +2,12 @@
 # variables_services.tf. Each is checked where it is used; here only what no part below could explain.
 
 variable "name" {
-  description = "Prefix of every resource of this installation; two installations in one account and region need two."
+  description = "Prefix of every resource of this installation; two installations in one account need two, in other regions too: roles and budgets have no region."
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.name))
-    error_message = "name: 3 to 20 small letters, digits and dashes, a letter first and no dash last; otherwise AWS refuses the bucket's, the database's or a role's name after half of the rest is made."
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) >= 3 && length(var.name) <= 20
+    error_message = "name: 3 to 20 small letters, digits and single dashes, a letter first and no dash last; otherwise AWS refuses the bucket's, the database's or a role's name after half of the rest is made."
   }
 }
 

@@ -38,8 +38,8 @@ variable "availability_zones" {
 
 variable "egress" {
   description = <<-TEXT
-    How tasks reach AWS, with the price a month in us-east-1 for two zones and ten interface endpoints:
-    "endpoints": only AWS, by interface endpoints; a task that is led astray can reach nothing else. $7.30 an endpoint and zone, $146 in all, and $0.01 a GB.
+    How tasks reach AWS, with the price a month in us-east-1 for two zones and nine interface endpoints:
+    "endpoints": only AWS, by interface endpoints; a task that is led astray can reach nothing else. $7.30 an endpoint and zone, $131 in all, and $0.01 a GB.
     "nat": by one NAT gateway, which also leads to the internet. $36.50 with its public address, and $0.045 a GB; if its zone fails, the tasks of the others are cut off.
     "nat_per_zone": by a NAT gateway in each zone. $73.00 and $0.045 a GB.
     S3 and DynamoDB go by gateway endpoints, without a price, in all three.
