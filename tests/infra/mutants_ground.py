@@ -241,6 +241,13 @@ GROUND = (
         'variable = "aws:ResourceAccount"',
         'variable = "aws:RequestedRegion"',
     ),
+    Mutant(
+        "the ticket agent reaches the database",
+        "stack/databases.tf",
+        ' if name != "ticket_agent"',
+        "",
+        by="agreement",
+    ),
     Mutant("no image can be pulled", "modules/network/policies.tf", "starport-layer-bucket", "starport-layers"),
     Mutant(
         "tasks reach the internet beside the endpoints",

@@ -175,6 +175,53 @@ SERVICES: tuple[Mutant, ...] = (
         "s3://${var.bucket_name}/directory.yaml",
     ),
     Mutant(
+        "the first migration cannot see that the secret is empty",
+        "stack/feedback_tagger/policy.tf",
+        '"secretsmanager:DescribeSecret", ',
+        "",
+    ),
+    Mutant(
+        "an agent of Bedrock's may not stream",
+        "modules/model/main.tf",
+        '["bedrock:InvokeModelWithResponseStream"]',
+        '["bedrock:InvokeModel"]',
+    ),
+    Mutant(
+        "the harness is asked with half of the rights",
+        "stack/ticket_agent/policy.tf",
+        '"bedrock-agentcore:InvokeAgentRuntime", ',
+        "",
+    ),
+    Mutant(
+        "a task of a size that Fargate does not have",
+        "modules/task/variables.tf",
+        "(var.memory_mib % 1024 == 0 || var.memory_mib == 512)",
+        "true",
+    ),
+    Mutant(
+        "the deploy scripts go after a month",
+        "stack/pipeline/main.tf",
+        'expiring_prefix = substr("${var.name}-", 0, 20)',
+        'expiring_prefix = ""',
+    ),
+    Mutant(
+        "the core takes Cost Explorer",
+        "stack/monitoring/variables.tf",
+        """told; null: nobody is."
+  type        = number
+  default     = null""",
+        """told; null: nobody is."
+  type        = number
+  default     = 50""",
+    ),
+    Mutant(
+        "QuickSight cannot open the password",
+        "stack/dashboards.tf",
+        'actions   = ["kms:Decrypt"]',
+        'actions   = ["kms:DescribeKey"]',
+        by="agreement",
+    ),
+    Mutant(
         "a pipeline goes on with an old script",
         "stack/pipeline/main.tf",
         'key          = "scripts/${filesha256("${path.module}/../../../pipeline/${each.value}")}/${each.value}"',
