@@ -135,7 +135,7 @@ def postgres_databases() -> Iterator[NewDatabase | None]:
         if dsn := os.environ.get(POSTGRES_DSN):
             yield lambda: _created(dsn, "postgres")
         elif image := _usable_image(POSTGRES_IMAGE):
-            from testcontainers.postgres import PostgresContainer  # noqa: PLC0415  # needs Docker to be there
+            from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415  # needs Docker to be there
 
             container = stack.enter_context(PostgresContainer(image, driver=None))
             yield lambda: _created(container.get_connection_url(), "postgres")
@@ -150,7 +150,7 @@ def mysql_databases() -> Iterator[NewDatabase | None]:
         if dsn := os.environ.get(MYSQL_DSN):
             yield lambda: _created(dsn, "mysql")
         elif image := _usable_image(MYSQL_IMAGE):
-            from testcontainers.mysql import MySqlContainer  # noqa: PLC0415  # needs Docker to be there
+            from testcontainers.community.mysql import MySqlContainer  # noqa: PLC0415  # needs Docker to be there
 
             container = stack.enter_context(MySqlContainer(image, username="root", dialect=None))
             url = re.sub(r"^[a-z+]+://", "mysql://", container.get_connection_url())
