@@ -176,7 +176,8 @@ def _name() -> str:
 def _created(dsn: str, engine: str) -> str:
     """A new database beside the one that ``dsn`` names."""
     name, parts = _name(), urlsplit(dsn)
-    utf8 = " character set utf8mb4" if engine == "mysql" else ""
+    # Whatever the server's own is.
+    utf8 = " character set utf8mb4" if engine == "mysql" else " encoding 'UTF8' template template0"
 
     asyncio.run(Sql(dsn).run(f"create database {name}{utf8}"))
     return urlunsplit(parts._replace(path=f"/{name}"))
