@@ -16,12 +16,10 @@ from services.feedback_tagger.store.opened import door_to, migrate_store, open_s
 from shared.errors import PermanentError, TransientError
 from shared.model.day_blocks import FEEDBACK_USD
 from shared.model.prices import BatchLimits
-from tests.support.batching import MODEL, USAGE, BatchDesk
+from tests.support.batching import AT_ONCE, IN_JOB, MODEL, USAGE, BatchDesk
 from tests.support.databases import Sql
 from tests.support.feedback import a_file, many_rows
 from tests.support.ingesting import Crash, Strikes
-
-IN_JOB, AT_ONCE = "Application issues", "Cloud backup issues"
 
 
 @pytest.fixture
@@ -29,16 +27,6 @@ async def desk(postgres_database: str) -> AsyncIterator[BatchDesk]:
     await migrate_store(door_to(postgres_database))
     async with open_store(door_to(postgres_database), connections=8) as store:
         yield BatchDesk(store, Sql(postgres_database))
-
-
-async def all_of(desk: BatchDesk) -> None:
-    await desk.look()
-    await desk.ask_what_was_sent()
-    await desk.a_finaliser().turn()
-
-
-async def labels(desk: BatchDesk) -> dict[str, int]:
-    return dict((await desk.state()).by_label)
 
 
 async def parts_of(desk: BatchDesk) -> list[Part]:
@@ -54,7 +42,7 @@ async def test_what_a_job_may_cost_counts_from_its_creation_and_what_it_did_cost
     assert await desk.spent() == part.nano_usd
     desk.now += 86_400
     with capture_logs() as lines:
-        await all_of(desk)
+        await desk.all_of()
     # Three prompts, settled on the day on which they were set aside.
     cost = 3 * desk.price_of(MODEL).nano_usd(USAGE, batch=True)
     assert await desk.spent(days_ago=1) == cost
@@ -93,8 +81,8 @@ async def test_a_job_without_room_in_the_days_budget_waits_for_the_next_day(desk
     assert (desk.jobs.jobs, desk.queue.bodies) == ({}, [])
     assert "of the day's budget" in (await parts_of(desk))[0].progress.reason
     desk.now += 86_400
-    await all_of(desk)
-    assert await labels(desk) == {IN_JOB: 15}
+    await desk.all_of()
+    assert await desk.labels() == {IN_JOB: 15}
 
 
 async def test_a_job_that_waited_for_room_outlives_one_refusal_that_may_pass(desk: BatchDesk) -> None:
@@ -104,8 +92,8 @@ async def test_a_job_that_waited_for_room_outlives_one_refusal_that_may_pass(des
     await desk.a_loop().turn()
     assert desk.queue.bodies == []
     desk.jobs.refusal = None
-    await all_of(desk)
-    assert await labels(desk) == {IN_JOB: 15}
+    await desk.all_of()
+    assert await desk.labels() == {IN_JOB: 15}
 
 
 @pytest.mark.parametrize(
@@ -167,7 +155,7 @@ async def test_a_kill_between_the_budget_and_the_job_counts_once(desk: BatchDesk
     assert moment > 6
     desk.strikes = Strikes()
     assert (len(desk.jobs.jobs), await desk.spent()) == (1, part.nano_usd)
-    await all_of(desk)
+    await desk.all_of()
     assert await desk.spent() == 3 * desk.price_of(MODEL).nano_usd(USAGE, batch=True)
 
 
@@ -179,9 +167,9 @@ async def test_a_job_that_outlives_its_time_is_stopped_and_what_it_answered_coun
         await aged(desk, "submitted_at", hours)
         await desk.a_loop().turn()
         assert len(desk.jobs.stopped) == stopped
-    await all_of(desk)
+    await desk.all_of()
     assert (await parts_of(desk))[0].progress.status == "Stopped"
-    assert await labels(desk) == {IN_JOB: 10, AT_ONCE: 10}
+    assert await desk.labels() == {IN_JOB: 10, AT_ONCE: 10}
 
 
 async def test_a_job_that_does_not_even_stop_keeps_its_run_no_longer(desk: BatchDesk) -> None:
@@ -194,6 +182,6 @@ async def test_a_job_that_does_not_even_stop_keeps_its_run_no_longer(desk: Batch
     await desk.ask_what_was_sent()
     await desk.a_finaliser().turn()
     assert (await desk.state()).status == "complete"
-    assert await labels(desk) == {AT_ONCE: 15}
+    assert await desk.labels() == {AT_ONCE: 15}
     # Nobody knows what it will have cost.
     assert await desk.spent() == held

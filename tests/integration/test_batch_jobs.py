@@ -10,7 +10,7 @@ from services.feedback_tagger.store.opened import door_to, migrate_store, open_s
 from services.feedback_tagger.store.port import NewRun
 from shared.errors import PermanentError, TransientError
 from shared.model.prices import BatchLimits
-from tests.support.batching import MODEL, ROWS_PER_PROMPT, USAGE, BatchDesk
+from tests.support.batching import AT_ONCE, IN_JOB, MODEL, ROWS_PER_PROMPT, USAGE, BatchDesk
 from tests.support.databases import Sql
 from tests.support.feedback import a_file, a_row, many_rows
 from tests.support.ingesting import Crash, Strikes
@@ -26,26 +26,13 @@ async def desk(any_database: str) -> AsyncIterator[BatchDesk]:
         yield BatchDesk(store, Sql(any_database))
 
 
-async def all_of(desk: BatchDesk) -> None:
-    await desk.look()
-    await desk.ask_what_was_sent()
-    await desk.a_finaliser().turn()
-
-
-async def labels(desk: BatchDesk) -> dict[str, int]:
-    return dict((await desk.state()).by_label)
-
-
-IN_JOB, AT_ONCE = "Application issues", "Cloud backup issues"
-
-
 async def test_parts_are_jobs_and_what_is_too_little_for_one_is_asked_at_once(desk: BatchDesk) -> None:
     await desk.an_ingest().handle(desk.uploaded("a.csv", a_file(many_rows(ROWS))))
     assert desk.queue.bodies == []
-    await all_of(desk)
+    await desk.all_of()
     state = await desk.state()
     assert (state.status, state.stored, state.adds_up) == ("complete", ROWS, True)
-    assert await labels(desk) == {IN_JOB: 50, AT_ONCE: 10}
+    assert await desk.labels() == {IN_JOB: 50, AT_ONCE: 10}
     assert desk.sent == [10, 11]
     assert state.spent.calls == 12
     price = desk.price_of(MODEL)
@@ -54,7 +41,7 @@ async def test_parts_are_jobs_and_what_is_too_little_for_one_is_asked_at_once(de
 
 async def test_the_document_shows_lane_jobs_and_progress(desk: BatchDesk) -> None:
     await desk.an_ingest().handle(desk.uploaded("a.csv", a_file(many_rows(ROWS))))
-    await all_of(desk)
+    await desk.all_of()
     (shown,) = [notification.body for notification in desk.mail.published]
     assert '"lane": "batch"' in shown
     parts = await desk.store.batches.parts((await desk.state()).run_id)
@@ -65,9 +52,9 @@ async def test_the_document_shows_lane_jobs_and_progress(desk: BatchDesk) -> Non
 async def test_errors_missing_records_and_rows_without_an_answer_are_asked_again_alone(desk: BatchDesk) -> None:
     desk.jobs.failing, desk.jobs.missing, desk.jobs.garbled = frozenset({0}), frozenset({1}), frozenset({2})
     await desk.an_ingest().handle(desk.uploaded("a.csv", a_file(many_rows(ROWS))))
-    await all_of(desk)
+    await desk.all_of()
     # Of each job's five prompts two are asked again as they are, and of one its last row.
-    assert await labels(desk) == {IN_JOB: 28, AT_ONCE: 10 + 2 * 11}
+    assert await desk.labels() == {IN_JOB: 28, AT_ONCE: 10 + 2 * 11}
     brought = [(len(chunk.answered), chunk.spent.calls) for chunk in map(read_chunk, desk.queue.bodies)]
     assert sorted(brought) == [(0, 0)] * 6 + [(4, 1)] * 2
     state = await desk.state()
@@ -81,10 +68,10 @@ async def test_what_a_job_that_ends_badly_has_answered_counts_and_the_rest_is_as
 ) -> None:
     desk.jobs.ends_as = ends_as
     await desk.an_ingest().handle(desk.uploaded("a.csv", a_file(many_rows(ROWS))))
-    await all_of(desk)
+    await desk.all_of()
     state = await desk.state()
     answered = 0 if ends_as in ("Failed", "Expired") else 20
-    assert (state.status, await labels(desk)) == (
+    assert (state.status, await desk.labels()) == (
         "complete",
         {AT_ONCE: ROWS - answered, **({IN_JOB: answered} if answered else {})},
     )
@@ -96,17 +83,17 @@ async def test_a_job_that_the_service_has_forgotten_leaves_all_to_the_pool(desk:
     await desk.an_ingest().handle(desk.uploaded("a.csv", a_file(many_rows(15))))
     await desk.a_loop().turn()
     desk.jobs.jobs.clear()
-    await all_of(desk)
+    await desk.all_of()
     assert (await desk.state()).status == "complete"
-    assert await labels(desk) == {AT_ONCE: 15}
+    assert await desk.labels() == {AT_ONCE: 15}
 
 
 async def test_a_job_that_cannot_be_created_leaves_all_to_the_pool_with_the_reason(desk: BatchDesk) -> None:
     desk.jobs.refusal = PermanentError("ValidationException: the model takes no batch jobs")
     await desk.an_ingest().handle(desk.uploaded("a.csv", a_file(many_rows(15))))
-    await all_of(desk)
+    await desk.all_of()
     state = await desk.state()
-    assert (state.status, await labels(desk)) == ("complete", {AT_ONCE: 15})
+    assert (state.status, await desk.labels()) == ("complete", {AT_ONCE: 15})
     (part,) = await desk.store.batches.parts(state.run_id)
     assert "takes no batch jobs" in part.progress.reason
 
@@ -117,31 +104,31 @@ async def test_a_creation_that_may_succeed_later_is_tried_again(desk: BatchDesk)
     assert await desk.a_loop().turn()
     assert desk.queue.bodies == []
     desk.jobs.refusal = None
-    await all_of(desk)
-    assert await labels(desk) == {IN_JOB: 15}
+    await desk.all_of()
+    assert await desk.labels() == {IN_JOB: 15}
 
 
 async def test_a_creation_that_failed_for_hours_is_given_up(desk: BatchDesk) -> None:
     desk.jobs.refusal = TransientError("AccessDeniedException: iam:PassRole")
     await desk.an_ingest().handle(desk.uploaded("a.csv", a_file(many_rows(15))))
     await desk.sql.run("update feedback_batch_job set created_at = '2024-01-01 00:00:00'")
-    await all_of(desk)
-    assert await labels(desk) == {AT_ONCE: 15}
+    await desk.all_of()
+    assert await desk.labels() == {AT_ONCE: 15}
 
 
 async def test_without_a_role_jobs_end_and_no_new_one_begins(desk: BatchDesk) -> None:
     await desk.an_ingest().handle(desk.uploaded("a.csv", a_file(many_rows(30))))
     await desk.a_loop().turn()
     desk.role_arn = None
-    await all_of(desk)
-    assert await labels(desk) == {IN_JOB: 25, AT_ONCE: 5}
+    await desk.all_of()
+    assert await desk.labels() == {IN_JOB: 25, AT_ONCE: 5}
 
 
 async def test_checks_of_agreement_travel_with_the_prompts(desk: BatchDesk) -> None:
     desk.check_share = 1.0
     desk.limits = BatchLimits(least_records=1, most_records=1000, most_bytes=10_000_000)
     await desk.an_ingest().handle(desk.uploaded("a.csv", a_file(many_rows(15))))
-    await all_of(desk)
+    await desk.all_of()
     state = await desk.state()
     assert [(each.rows_per_prompt, each.checked, each.agreed) for each in state.agreement] == [
         (ROWS_PER_PROMPT, 15, 15)
@@ -157,7 +144,7 @@ async def test_equal_rows_are_asked_once_and_a_suspicious_one_alone(desk: BatchD
         *many_rows(10),
     ]
     await desk.an_ingest().handle(desk.uploaded("a.csv", a_file(rows)))
-    await all_of(desk)
+    await desk.all_of()
     state = await desk.state()
     assert (state.status, state.stored, state.spent.calls) == ("complete", 15, 2 + 2)
 
@@ -167,15 +154,15 @@ async def test_rows_that_a_second_model_is_asked_about_go_to_the_pool(desk: Batc
     loop = desk.a_loop(second_model=True)
     assert loop.second_model
     await desk.an_ingest().handle(desk.uploaded("a.csv", a_file(many_rows(15))))
-    await all_of(desk)
+    await desk.all_of()
     assert (await desk.state()).stored == 15
 
 
 async def test_an_output_cut_in_the_middle_of_a_line_loses_that_record_alone(desk: BatchDesk) -> None:
     desk.jobs.spoil = lambda body: body[:-40] + b"\n" + b"\xff\xfe not json\n" + b"[1]\n"
     await desk.an_ingest().handle(desk.uploaded("a.csv", a_file(many_rows(25))))
-    await all_of(desk)
-    assert await labels(desk) == {IN_JOB: 20, AT_ONCE: 5}
+    await desk.all_of()
+    assert await desk.labels() == {IN_JOB: 20, AT_ONCE: 5}
 
 
 async def test_a_run_with_a_job_under_way_is_not_given_up_however_long_it_stands_still(desk: BatchDesk) -> None:

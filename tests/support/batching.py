@@ -40,6 +40,7 @@ ROWS_PER_PROMPT = 5
 NOON = 1_700_000_000.0
 LIMITS = BatchLimits(least_records=3, most_records=5, most_bytes=10_000_000)
 USAGE = Usage(input_tokens=1000, output_tokens=100)
+IN_JOB, AT_ONCE = "Application issues", "Cloud backup issues"
 
 
 class Struck:
@@ -345,6 +346,15 @@ class BatchDesk:
         pool = self.a_pool()
         for body in self.queue.bodies:
             await pool.handle(a_message(body))
+
+    async def all_of(self) -> None:
+        """Jobs to their end, then what was sent to be asked at once, then the run's own end."""
+        await self.look()
+        await self.ask_what_was_sent()
+        await self.a_finaliser().turn()
+
+    async def labels(self) -> dict[str, int]:
+        return dict((await self.state()).by_label)
 
     async def state(self) -> RunState:
         ((run_id,),) = await self.sql.rows("select run_id from feedback_run")
