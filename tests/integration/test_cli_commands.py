@@ -13,8 +13,9 @@ from cli.cloud import CloudChoice, open_cloud
 from local.demo.sample import DIRECTORY, FEEDBACK
 from local.emulator import Emulator
 from local.provisioning import Provisioned
-from services.feedback_tagger.domain.run import RunState, document, run_document_key, run_id
+from services.feedback_tagger.domain.run import run_id
 from shared.aws.items import to_item
+from tests.support.run_documents import put_run
 from tests.support.waiting import wait_until
 
 Deskhand: TypeAlias = Callable[..., Result]
@@ -48,27 +49,6 @@ def put_ticket(resources: Provisioned, **changes: Any) -> None:
     }
     table = resources.tables["Ticket"]
     resources.client("dynamodb").put_item(TableName=table, Item=to_item({**row, **changes}))
-
-
-def put_run(resources: Provisioned, run: str, **changes: Any) -> None:
-    usual: dict[str, Any] = {
-        "run_id": run,
-        "bucket": resources.bucket,
-        "key": "uploads/feedback.csv",
-        "task": "categorise",
-        "status": "partial",
-        "revision": 1,
-        "started_at": 1.0,
-        "finished_at": 2.0,
-        "rows_read": 3,
-        "rows_rejected": 1,
-        "total_chunks": 1,
-        "chunks_done": 1,
-        "stored": 2,
-        "by_label": {"Payment": 1, "unknown": 1},
-    }
-    body = json.dumps(document(RunState(**{**usual, **changes}), now=3.0, unknown="unknown"))
-    resources.client("s3").put_object(Bucket=resources.bucket, Key=run_document_key(run), Body=body.encode())
 
 
 def test_every_command_says_on_stderr_which_cloud_it_talks_to(deskhand: Deskhand, resources: Provisioned) -> None:

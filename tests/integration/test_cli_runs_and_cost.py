@@ -11,10 +11,11 @@ from typer.testing import CliRunner, Result
 
 from cli.app import app
 from local.provisioning import Provisioned
-from services.feedback_tagger.domain.run import RunState, Terms, document, run_document_key
+from services.feedback_tagger.domain.run import Terms
 from services.feedback_tagger.domain.spent import Spent
 from shared.aws.items import to_item
 from shared.clock import as_utc_text
+from tests.support import run_documents
 
 Deskhand: TypeAlias = Callable[..., Result]
 
@@ -28,29 +29,14 @@ def deskhand(resources: Provisioned) -> Deskhand:
 
 
 def put_run(resources: Provisioned, run_id: str, **changes: Any) -> None:
-    usual: dict[str, Any] = {
-        "run_id": run_id,
-        "bucket": resources.bucket,
-        "key": "uploads/feedback.csv",
-        "task": "categorise",
-        "status": "partial",
-        "revision": 1,
-        "started_at": 1.0,
-        "finished_at": 2.0,
-        "rows_read": 3,
-        "rows_rejected": 1,
-        "total_chunks": 1,
-        "chunks_done": 1,
-        "stored": 2,
+    """One that a model was asked for, and that was quoted."""
+    asked: dict[str, Any] = {
         "by_label": {"Payment": 2},
         "spent": Spent(calls=1, throttles=4, input_tokens=100, output_tokens=10, nano_usd=2_000_000),
         "quote": json.dumps({"nano_usd": 1_000_000}),
     }
-    state = RunState(**{**usual, **changes})
-    found = document(state, now=3.0, unknown="unknown", terms=Terms("2026-11-22", 20, "amazon.nova-lite-v1:0"))
-    resources.client("s3").put_object(
-        Bucket=resources.bucket, Key=run_document_key(run_id), Body=json.dumps(found).encode()
-    )
+    terms = Terms("2026-11-22", 20, "amazon.nova-lite-v1:0")
+    run_documents.put_run(resources, run_id, terms=terms, **{**asked, **changes})
 
 
 def test_runs_are_listed_and_one_is_shown_in_full(deskhand: Deskhand, resources: Provisioned) -> None:
